@@ -1,0 +1,23 @@
+"""Hot loops, each written twice: `segments.py` defines it, `_segments.pyx` is the same, compiled.
+
+The compiled twin is what runs. If it is missing that is an error, not a slow day:
+set SALIENT_PURE_PYTHON=1 to run the definitions instead.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
+    from salient.kernels.hashing import hashed_sums
+    from salient.kernels.segments import chunk_spans, token_spans, utf8_offsets
+else:
+    try:
+        from salient.kernels._hashing import hashed_sums
+        from salient.kernels._segments import chunk_spans, token_spans, utf8_offsets
+    except ImportError as exc:
+        raise ImportError(
+            "the compiled kernels are missing: build them (pip install -e .), "
+            "or set SALIENT_PURE_PYTHON=1 to run their slow definitions"
+        ) from exc
+
+__all__ = ["chunk_spans", "hashed_sums", "token_spans", "utf8_offsets"]
