@@ -1,0 +1,52 @@
+"""Runs the HTTP application with uvicorn."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from salient.app import App
+from salient.errors import Misconfigured
+from salient.interfaces import rest
+
+
+def run(app: App, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        port: 0 takes a free one.
+        ready: told the address once connections are accepted.
+
+    Raises:
+        Misconfigured: the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as exc:
+        listener.close()
+        raise Misconfigured(
+            f"cannot listen on {host} port {port} ({exc.strerror}): set web.port, or end what uses it"
+        ) from exc
+    config = uvicorn.Config(
+        rest.create(app), log_config=None, lifespan="on", timeout_graceful_shutdown=3
+    )
+    server = _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}"))
+    server.run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it is up."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()

@@ -1,0 +1,236 @@
+"""Writing what workers made into tables and indexes, and taking it out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from salient.knowledge import store
+from salient.knowledge.reading import Reading
+from salient.model import FURNITURE, Kind, State, Text
+from salient.pipeline.intake import original_key
+from salient.pipeline.ledger import Ledger, Outcome
+from salient.pipeline.passages import Passages
+from salient.pipeline.stages import CONVERT, PASSAGES, READ, STAGES
+from salient.storage.blob import Blobs
+from salient.storage.search import Entry, Field, IndexSchema, SearchIndex
+from salient.storage.sql import Tables
+
+# What both indexes filter and count by.
+_SHARED = (
+    Field("name", "text"),
+    Field("title", "text", boost=2.0),
+    Field("document", "keyword"),
+    Field("media_type", "keyword"),
+    Field("language", "keyword"),
+    Field("folder", "keyword"),
+    Field("label", "keyword"),
+    Field("entity", "keyword"),
+    Field("year", "keyword"),
+    Field("date", "keyword"),
+)
+
+
+def passage_schema(dimensions: int) -> IndexSchema:
+    """The index of passages: what `ask` and passage search rank."""
+    fields = (
+        Field("text", "text"),
+        Field("heading", "text", boost=1.5),
+        Field("start", "number"),
+        Field("end", "number"),
+        Field("page", "number"),
+        *_SHARED,
+    )
+    return IndexSchema(fields, dimensions)
+
+
+def document_schema(dimensions: int) -> IndexSchema:
+    """The index of whole documents: what document search counts, and similarity compares."""
+    return IndexSchema((Field("text", "text", stored=False), *_SHARED), dimensions)
+
+
+@dataclass(frozen=True, slots=True)
+class Indexes:
+    """The two indexes of a workspace."""
+
+    documents: SearchIndex
+    passages: SearchIndex
+
+    def commit(self) -> None:
+        # Passages first: a document that is found has its passages.
+        self.passages.commit()
+        self.documents.commit()
+
+    def close(self) -> None:
+        self.passages.close()
+        self.documents.close()
+
+
+class Committer:
+    """The one writer of a run: a batch of outcomes becomes rows, index entries, and ends.
+
+    The index is committed before the tables. A kill between the two leaves documents running in the
+    ledger, which the next run takes up; committing them again replaces what is there.
+    """
+
+    def __init__(
+        self, ledger: Ledger, tables: Tables, blobs: Blobs, indexes: Indexes, workspace: str
+    ) -> None:
+        self._ledger = ledger
+        self._tables = tables
+        self._blobs = blobs
+        self._indexes = indexes
+        self._workspace = workspace
+        self._knowledge = store.Store(tables, workspace)
+
+    def commit(self, outcomes: Sequence[Outcome]) -> set[str]:
+        """Commit a batch; return the ids of the names whose documents changed."""
+        rows = self._ledger.rows([o.document_id for o in outcomes])
+        # A document that was changed or deleted while it was worked on is not committed.
+        current = [o for o in outcomes if (r := rows.get(o.document_id)) and r.version == o.version]
+        readings = {
+            o.document_id: Reading.load(self._blobs.get(key))
+            for o in current
+            if o.state is State.DONE and (key := o.artifact(READ))
+        }
+        passages: list[Entry] = []
+        documents: list[Entry] = []
+        for outcome in current:
+            self._indexes.documents.delete_group(outcome.document_id)
+            self._indexes.passages.delete_group(outcome.document_id)
+            if outcome.state is State.DONE:
+                whole, parts = self._entries(outcome, rows[outcome.document_id], readings)
+                documents.append(whole)
+                passages.extend(parts)
+        self._indexes.passages.put(passages)
+        self._indexes.documents.put(documents)
+        self._indexes.commit()
+        gone = self._children_gone(current)
+        touched: set[str] = set()
+        with self._tables.transaction() as tx:
+            for outcome in current:
+                reading = readings.get(outcome.document_id)
+                if reading is None:
+                    touched |= self._knowledge.remove_document(tx, outcome.document_id)
+                else:
+                    touched |= self._knowledge.replace_document(tx, outcome.document_id, reading)
+                self._ledger.finish(tx, outcome)
+        children = [c for o in current for c in o.children]
+        for first in range(0, len(children), 256):
+            self._ledger.take_in(children[first : first + 256])
+        if gone:
+            touched |= self.remove(gone)
+        return touched
+
+    def _entries(
+        self, outcome: Outcome, row: Any, readings: dict[str, Reading]
+    ) -> tuple[Entry, list[Entry]]:
+        """Index entries of a document and of its passages."""
+        ident = outcome.document_id
+        text = Text.load(self._blobs.view(outcome.artifact(CONVERT) or ""))
+        passages = Passages.load(self._blobs.view(outcome.artifact(PASSAGES) or ""))
+        mentions = readings[ident].mentions
+        date = outcome.document_date or ""
+        folder = row.name.rpartition("/")[0]
+        shared: dict[str, Any] = {
+            "name": row.name,
+            "title": outcome.title or "",
+            "document": ident,
+            "media_type": outcome.media_type or "",
+            "language": outcome.language or "",
+            "folder": folder,
+            "year": date[:4],
+            "date": date,
+        }
+        starts = np.array([m.start for m in mentions], np.int64)
+        parts = []
+        for i, (start, end) in enumerate(zip(passages.start, passages.end, strict=True)):
+            low, high = np.searchsorted(starts, [start, end])
+            inside = mentions[int(low) : int(high)]
+            a, b = passages.heading[i]
+            fields = shared | {
+                "text": text.text[start:end],
+                "heading": text.text[a:b],
+                "start": int(start),
+                "end": int(end),
+                "page": text.page_at(int(start)) or 0,
+                "label": sorted({m.label for m in inside}),
+                "entity": sorted({m.name_id for m in inside}),
+            }
+            vector = passages.vectors[i].astype(np.float32)
+            parts.append(Entry(f"{ident}:{i}", ident, fields, vector))
+        whole = shared | {
+            "text": _indexable(text),
+            "label": sorted({m.label for m in mentions}),
+            "entity": sorted({m.name_id for m in mentions}),
+        }
+        return Entry(ident, ident, whole, _mean(passages)), parts
+
+    def _children_gone(self, outcomes: Iterable[Outcome]) -> list[str]:
+        """Children that an earlier version of a document had and this one has not."""
+        gone = []
+        for outcome in outcomes:
+            kept = {c.source_key for c in outcome.children}
+            gone += [
+                r.id for r in self._ledger.children(outcome.document_id) if r.source_key not in kept
+            ]
+        return gone
+
+    def remove(self, ids: Sequence[str]) -> set[str]:
+        """Take documents and all inside them out of tables, indexes and blobs; return touched names.
+
+        A duplicate of a removed document is queued in its place.
+        """
+        every = list(ids)
+        for ident in every:  # grows while it is walked: children of children follow
+            every += [r.id for r in self._ledger.children(ident) if r.id not in every]
+        rows = self._ledger.rows(every)
+        heirs = [
+            twin
+            for ident in every
+            for twin in self._ledger.duplicates_of(ident)[:1]
+            if twin not in rows
+        ]
+        for ident in every:
+            self._indexes.documents.delete_group(ident)
+            self._indexes.passages.delete_group(ident)
+        self._indexes.commit()
+        touched: set[str] = set()
+        with self._tables.transaction() as tx:
+            for ident in every:
+                touched |= self._knowledge.remove_document(tx, ident)
+            self._ledger.remove(tx, every)
+        self._ledger.requeue(heirs)
+        for row in rows.values():
+            if not self._ledger.version_in_use(row.version):
+                self._forget(row.version)
+        return touched
+
+    def _forget(self, version: str) -> None:
+        """Delete the bytes and artifacts of a version that no document has."""
+        self._blobs.delete(original_key(version))
+        for stage in STAGES:
+            for key in list(self._blobs.list(f"artifact/{stage}/{version[:2]}/{version}/")):
+                self._blobs.delete(key)
+
+
+def _indexable(text: Text) -> str:
+    """The text without page furniture, block by block."""
+    rows = range(len(text.block_start))
+    return "\n\n".join(
+        text.text[text.block_start[r] : text.block_end[r]]
+        for r in rows
+        if Kind(int(text.block_kind[r])) not in FURNITURE
+    )
+
+
+def _mean(passages: Passages) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    """A document's vector: the mean of its passages', of unit length; None without any."""
+    if not len(passages.vectors):
+        return None
+    mean = passages.vectors.astype(np.float32).mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    return mean / length if length > 0 else None

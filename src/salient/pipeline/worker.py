@@ -1,0 +1,367 @@
+"""What a worker does to one document: convert, annotate, read, cut into passages.
+
+Everything here is a pure function of the document's bytes, the components and their parameters. It
+reads and writes blobs only, never tables, so it may run in any process on any machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salient import errors, log, readers
+from salient.knowledge.ontology import Ontology, load_ontology
+from salient.knowledge.reading import Reading, read_document
+from salient.learning.vectors import Encoder, open_encoder
+from salient.model import Annotations, Child, Kind, State, Text
+from salient.nlp import Engine, open_engine
+from salient.nlp.gazetteer import Gazetteer
+from salient.pipeline import passages as cutting
+from salient.pipeline.dates import document_date
+from salient.pipeline.intake import original_key, readable
+from salient.pipeline.ledger import Intake, Outcome, StageRun
+from salient.pipeline.passages import Passages
+from salient.pipeline.stages import ANNOTATE, CONVERT, PASSAGES, READ, artifact_key
+from salient.readers import Limits
+from salient.readers.child import Converter
+from salient.storage.blob import Blobs
+
+_log = log.get(__name__)
+
+# Ends that say the file is dangerous or costly rather than merely unreadable.
+_QUARANTINE = frozenset(
+    {"timed_out", "out_of_memory", "reader_crashed", "zip_bomb", "too_many_pages"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """What a worker is built from: plain values, so that it can be sent to another process.
+
+    `gazetteer` is the blob key of the knowledge base's names, None without one.
+    """
+
+    workspace: str
+    blobs: str
+    engine: str
+    encoder: str
+    limits: Limits
+    ontology: str | None = None
+    gazetteer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One document to work on."""
+
+    document_id: str
+    version: str
+    name: str
+    depth: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Worker:
+    """Loads components when first needed and keeps them. One per process; not for threads."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self.config = config
+        self._blobs = Blobs.open(config.blobs)
+        self._converter = Converter()
+        self._engine: Engine | None = None
+        self._encoder: Encoder | None = None
+        self._ontology: Ontology = load_ontology(Path(config.ontology) if config.ontology else None)
+        self._gazetteer: Gazetteer | None = None
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = open_engine(self.config.engine)
+        return self._engine
+
+    @property
+    def encoder(self) -> Encoder:
+        if self._encoder is None:
+            self._encoder = open_encoder(self.config.encoder)
+        return self._encoder
+
+    @property
+    def gazetteer(self) -> Gazetteer | None:
+        if self._gazetteer is None and self.config.gazetteer:
+            self._gazetteer = Gazetteer.load(self._blobs.get(self.config.gazetteer))
+        return self._gazetteer
+
+    def close(self) -> None:
+        self._converter.close()
+        self._blobs.close()
+
+    def work(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Take documents through every stage; one that fails does not harm the others.
+
+        Raises:
+            Unavailable: a store is away. No document is to blame, so none is marked.
+        """
+        for task in tasks:
+            yield self._one(task)
+
+    def _one(self, task: Task) -> Outcome:
+        known: dict[str, Any] = {"metadata": task.metadata}
+        stages: list[StageRun] = []
+        stage = CONVERT
+        try:
+            text, manifest, key = self._convert(task, stages)
+            known |= _described(text, manifest, task)
+            stage = ANNOTATE
+            annotations, annotated = self._annotate(task, text, key, stages)
+            known["language"] = annotations.language
+            stage = READ
+            self._read(task, text, annotations, annotated, stages)
+            stage = PASSAGES
+            self._cut(task, text, annotations, annotated, stages)
+        except errors.TimedOut as error:
+            return _ended(task, stage, error, stages, known)
+        except errors.Unavailable:
+            raise
+        except errors.Error as error:
+            return _ended(task, stage, error, stages, known)
+        children, left_out = self._children(task, manifest["children"])
+        notes = (*(n.message for n in text.notes), *left_out)
+        return Outcome(
+            task.document_id,
+            task.version,
+            State.DONE,
+            notes=notes,
+            stages=tuple(stages),
+            children=children,
+            **known,
+        )
+
+    def _convert(self, task: Task, stages: list[StageRun]) -> tuple[Text, dict[str, Any], str]:
+        """The text, what is known of the conversion, and the text's key."""
+        started = time.perf_counter()
+        limits = self.config.limits
+        parameters = {"limits": asdict(limits), "suffix": Path(task.name).suffix.lower()}
+        # Which reader a file needs is known only after looking into it, so the manifest lies under a
+        # key without the reader's version and says which one made the text.
+        manifest_key = artifact_key(task.version, CONVERT, readers.COMPONENT, parameters)
+        manifest = self._manifest(manifest_key)
+        if manifest is None:
+            with self._original(task.version) as file:
+                conversion = self._converter.convert(file, task.name, limits)
+            component = f"{readers.COMPONENT}/{conversion.component}"
+            key = artifact_key(task.version, CONVERT, component, parameters)
+            manifest = {
+                "component": component,
+                "reader": conversion.component,
+                "media_type": conversion.media_type,
+                "text": key,
+                "children": [self._keep(child) for child in conversion.children],
+            }
+            text = conversion.text
+            self._blobs.put(key, text.dump())
+            self._blobs.put(manifest_key, json.dumps(manifest).encode())
+        else:
+            text = Text.load(self._blobs.view(manifest["text"]))
+        seconds = time.perf_counter() - started
+        stages.append(StageRun(CONVERT, manifest["component"], manifest["text"], seconds))
+        return text, manifest, manifest["text"]
+
+    def _manifest(self, key: str) -> dict[str, Any] | None:
+        if not self._blobs.exists(key):
+            return None
+        manifest: dict[str, Any] = json.loads(self._blobs.get(key))
+        try:
+            current = readers.version(manifest["media_type"])
+        except errors.Unsupported:
+            return None
+        usable = manifest["reader"] == current and self._blobs.exists(manifest["text"])
+        return manifest if usable else None
+
+    @contextmanager
+    def _original(self, version: str) -> Iterator[Path]:
+        """The document's bytes as a local file."""
+        key = original_key(version)
+        local = self._blobs.path(key)
+        if local is not None:
+            yield local
+            return
+        with (
+            tempfile.NamedTemporaryFile(prefix="salient-") as copy,
+            self._blobs.open(key) as stream,
+        ):
+            shutil.copyfileobj(stream, copy)
+            copy.flush()
+            yield Path(copy.name)
+
+    def _keep(self, child: Child) -> list[Any]:
+        version = hashlib.sha256(child.content).hexdigest()
+        key = original_key(version)
+        if not self._blobs.exists(key):
+            self._blobs.put(key, child.content)
+        return [readable(child.name), version, len(child.content)]
+
+    def _children(
+        self, task: Task, rows: Sequence[Sequence[Any]]
+    ) -> tuple[tuple[Intake, ...], tuple[str, ...]]:
+        """Documents inside this one, and what to say when they lie too deep."""
+        depth = task.depth + 1
+        if rows and depth > self.config.limits.max_depth:
+            note = f"{len(rows)} documents inside it were left out: they lie deeper than {self.config.limits.max_depth} levels"
+            return (), (note,)
+        seen: dict[str, int] = {}
+        children = []
+        for name, version, size in rows:
+            seen[name] = seen.get(name, 0) + 1
+            member = name if seen[name] == 1 else f"{name}#{seen[name]}"
+            key = f"{task.document_id}!{member}"
+            children.append(Intake(key, name, version, size, task.document_id, depth))
+        return tuple(children), ()
+
+    def _annotate(
+        self, task: Task, text: Text, made_from: str, stages: list[StageRun]
+    ) -> tuple[Annotations, str]:
+        component = self.engine.component
+        key = artifact_key(task.version, ANNOTATE, component, {}, made_from)
+        data = self._made(
+            ANNOTATE,
+            component,
+            key,
+            stages,
+            lambda: next(iter(self.engine.annotate([text]))).dump(),
+        )
+        return Annotations.load(data), key
+
+    def _read(
+        self,
+        task: Task,
+        text: Text,
+        annotations: Annotations,
+        made_from: str,
+        stages: list[StageRun],
+    ) -> None:
+        parameters = {
+            "workspace": self.config.workspace,
+            "ontology": self._ontology.digest,
+            "gazetteer": self.config.gazetteer,
+        }
+
+        def make() -> bytes:
+            return read_document(
+                text, annotations, self.config.workspace, self._ontology, gazetteer=self.gazetteer
+            ).dump()
+
+        key = artifact_key(task.version, READ, Reading.COMPONENT, parameters, made_from)
+        self._made(READ, Reading.COMPONENT, key, stages, make)
+
+    def _cut(
+        self,
+        task: Task,
+        text: Text,
+        annotations: Annotations,
+        made_from: str,
+        stages: list[StageRun],
+    ) -> None:
+        component = f"salient.passages@{cutting.VERSION}/{self.encoder.component}"
+
+        def make() -> bytes:
+            spans, headings = cutting.split(text, annotations)
+            vectors = self.encoder.encode([text.text[a:b] for a, b in spans])
+            bounds = np.asarray(spans, np.int32).reshape(-1, 2)
+            return Passages(
+                start=np.ascontiguousarray(bounds[:, 0]),
+                end=np.ascontiguousarray(bounds[:, 1]),
+                heading=np.asarray(headings, np.int32).reshape(-1, 2),
+                vectors=vectors.astype(np.float16),
+            ).dump()
+
+        key = artifact_key(task.version, PASSAGES, component, {}, made_from)
+        self._made(PASSAGES, component, key, stages, make)
+
+    def _made(
+        self,
+        stage: str,
+        component: str,
+        key: str,
+        stages: list[StageRun],
+        make: Callable[[], bytes],
+    ) -> bytes | memoryview:
+        """The artifact under `key`, made now if it is not there."""
+        started = time.perf_counter()
+        data: bytes | memoryview
+        if self._blobs.exists(key):
+            data = self._blobs.view(key)
+        else:
+            data = make()
+            self._blobs.put(key, data)
+        stages.append(StageRun(stage, component, key, time.perf_counter() - started))
+        return data
+
+
+def _described(text: Text, manifest: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """What the ledger shows of a converted document."""
+    metadata = {**text.metadata, **task.metadata}
+    return {
+        "media_type": manifest["media_type"],
+        "metadata": metadata,
+        "title": _title(text),
+        "document_date": document_date(metadata),
+        "n_pages": text.n_pages or None,
+        "n_characters": len(text.text),
+    }
+
+
+def _title(text: Text) -> str | None:
+    """The title on the page, else the one in the metadata, else the first heading."""
+    for wanted in (Kind.TITLE, None, Kind.HEADING):
+        if wanted is None:
+            found = text.metadata.get("title", "")
+        else:
+            rows = np.flatnonzero(text.block_kind == int(wanted))
+            found = (
+                text.text[text.block_start[rows[0]] : text.block_end[rows[0]]] if len(rows) else ""
+            )
+        if found.strip():
+            return " ".join(found.split())[:300]
+    return None
+
+
+def _ended(
+    task: Task,
+    stage: str,
+    error: errors.Error,
+    stages: Sequence[StageRun],
+    known: Mapping[str, Any],
+) -> Outcome:
+    """How a document whose stage raised ends in the ledger."""
+    code = str(error.context.get("code", error.code))
+    if isinstance(error, errors.Unsupported):
+        state = State.UNSUPPORTED
+    elif code in _QUARANTINE:
+        state = State.QUARANTINED
+    else:
+        state = State.FAILED
+    known = dict(known)
+    known.setdefault("media_type", error.context.get("media_type"))
+    _log.info(
+        "document.ended", document=task.document_id, state=state.value, stage=stage, code=code
+    )
+    return Outcome(
+        task.document_id,
+        task.version,
+        state,
+        stage=stage,
+        code=code[:32],
+        reason=error.message,
+        stages=tuple(stages),
+        **known,
+    )

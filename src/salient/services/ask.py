@@ -1,0 +1,180 @@
+"""Answers in the documents' own words, with the sentence, page and offsets behind each."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from salient.model import Builder, Part, Text, Value
+from salient.model.layout import Block, Kind
+from salient.services import Context, answering, service
+from salient.services.quotes import quote
+from salient.services.search import Filters, SearchRequest, query_of
+from salient.services.views import DocumentId, Quote
+from salient.storage.search import Hit, Query
+
+NOT_FOUND = "not found in your documents"
+
+
+class AskRequest(Value):
+    """A question, over all documents or some of them."""
+
+    question: Annotated[str, Field(min_length=1, max_length=2000)]
+    document_ids: Annotated[tuple[DocumentId, ...], Field(max_length=1000)] = ()
+    filters: Filters = Field(default_factory=dict)
+    limit: Annotated[int, Field(ge=1, le=20)] = 3
+
+
+class AnswerSentence(Value):
+    """A sentence that answers. In `quote`, the pieces that are hits are the short answer."""
+
+    quote: Quote
+    answer: str | None
+    confidence: float
+    context: Quote
+    """The passage around it, with the sentence as hit."""
+
+
+class LookedAt(Value):
+    """A passage that was read for the question."""
+
+    quote: Quote
+    score: float
+
+
+class Answer(Value):
+    """What the documents say, or that they do not.
+
+    With `found` false, `sentences` hold the nearest there is, which do not answer surely.
+    """
+
+    found: bool
+    answer: str | None
+    confidence: float
+    sentences: tuple[AnswerSentence, ...]
+    passages: tuple[LookedAt, ...]
+    reason: str | None
+    seconds: float
+
+
+@service("ask.answer")
+def answer(request: AskRequest, context: Context) -> Answer:
+    """Answer a question with quoted sentences, or say that the documents do not answer it.
+
+    Raises:
+        InvalidInput: the question has no words.
+    """
+    started = time.perf_counter()
+    annotations = context.components.annotate(as_text(request.question))
+    question = answering.analyse(request.question, annotations)
+    hits = _retrieve(request, answering.search_text(question), context)
+    rows = context.ledger.rows(list({h.group for h in hits}))
+    hits = [h for h in hits if h.group in rows]
+    candidates = [_candidate(h, rows[h.group], context) for h in hits]
+    ranked = answering.rank(
+        question, candidates, encoder=context.components.encoder, limit=max(request.limit, 3)
+    )[: request.limit]
+    bound = context.ask_min_confidence
+    found = answering.found(ranked) if bound is None else any(r.confidence >= bound for r in ranked)
+    sentences = []
+    for item in ranked:
+        hit = hits[item.candidate]
+        row = rows[hit.group]
+        start, end = item.sentence
+        short = [item.answer] if item.answer else []
+        text = context.texts.text(row.id).text
+        sentences.append(
+            AnswerSentence(
+                quote=quote(context, row, start, end, short),
+                answer=text[item.answer[0] : item.answer[1]] if item.answer else None,
+                confidence=round(item.confidence, 4),
+                context=quote(context, row, *_bounds(hit), [(start, end)], with_boxes=False),
+            )
+        )
+    best = sentences[0] if sentences and found else None
+    return Answer(
+        found=found,
+        answer=(best.answer or "".join(p.text for p in best.quote.pieces)) if best else None,
+        confidence=max((s.confidence for s in sentences), default=0.0),
+        sentences=tuple(sentences),
+        passages=tuple(
+            LookedAt(
+                quote=quote(context, rows[h.group], *_bounds(h), with_boxes=False),
+                score=round(h.score, 4),
+            )
+            for h in hits[:10]
+        ),
+        reason=None if found else _reason(len(hits)),
+        seconds=round(time.perf_counter() - started, 4),
+    )
+
+
+def as_text(words: str) -> Text:
+    """A short text of one paragraph, so that questions are annotated as documents are."""
+    builder = Builder()
+    builder.add(Part([Block(Kind.PARAGRAPH, words)]))
+    return builder.build()
+
+
+def _retrieve(request: AskRequest, words: str, context: Context) -> list[Hit]:
+    """The passages to read: by words and by meaning, best first."""
+    filters = dict(request.filters)
+    if request.document_ids:
+        filters["document"] = request.document_ids
+    base = SearchRequest(
+        text=request.question[:10_000], mode="hybrid", filters=filters, limit=context.ask_passages
+    )
+    query = query_of(base, context)
+    asked = Query(
+        text=words or None,
+        vector=query.vector,
+        filters=query.filters,
+        limit=context.ask_passages,
+    )
+    return list(context.indexes.passages.search(asked).hits)
+
+
+def _bounds(hit: Hit) -> tuple[int, int]:
+    start: Any = hit.fields["start"]
+    end: Any = hit.fields["end"]
+    return int(start), int(end)
+
+
+def _candidate(hit: Hit, row: Any, context: Context) -> answering.Candidate:
+    start, end = _bounds(hit)
+    text = context.texts.text(row.id).text
+    annotations = context.texts.annotations(row.id)
+    spans = annotations.sentence_spans()
+    inside = spans[(spans[:, 1] > start) & (spans[:, 0] < end)] if len(spans) else spans
+    mentions = annotations.mentions
+    rows = np.flatnonzero((mentions.start >= start) & (mentions.end <= end))
+    return answering.Candidate(
+        document_id=row.id,
+        key=hit.key,
+        text=text[start:end],
+        start=start,
+        sentences=inside,
+        mentions=tuple(
+            (
+                int(mentions.start[i]),
+                int(mentions.end[i]),
+                annotations.strings[mentions.label[i]],
+                text[mentions.start[i] : mentions.end[i]],
+            )
+            for i in rows
+        ),
+        heading=str(hit.fields.get("heading") or ""),
+        title=row.title or row.name,
+        bm25=hit.text_score,
+        vector=hit.vector_score,
+        hybrid=hit.score,
+    )
+
+
+def _reason(n_passages: int) -> str:
+    if not n_passages:
+        return f"{NOT_FOUND}: no passage has the words of the question or is near in meaning"
+    return f"{NOT_FOUND}: the nearest passages do not answer it surely enough"

@@ -1,0 +1,119 @@
+"""Everything a service may touch. Built once, by `salient.app`."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from salient.errors import NotFound
+from salient.knowledge.ontology import Ontology
+from salient.learning.vectors import Encoder, open_encoder
+from salient.model import Annotations, Text
+from salient.nlp import Engine, open_engine
+from salient.pipeline.commit import Indexes
+from salient.pipeline.ledger import Ledger
+from salient.pipeline.run import Coordinator, Report
+from salient.pipeline.stages import ANNOTATE, CONVERT
+from salient.storage.blob import Blobs
+from salient.storage.docs import Records
+from salient.storage.kv import KeyValue
+from salient.storage.sql import Tables
+
+
+class Components:
+    """The engine and the encoder, loaded when first used, for all threads of a process."""
+
+    def __init__(self, engine: str, encoder: str) -> None:
+        self._names = (engine, encoder)
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._encoder: Encoder | None = None
+
+    @property
+    def encoder(self) -> Encoder:
+        with self._lock:
+            if self._encoder is None:
+                self._encoder = open_encoder(self._names[1])
+            return self._encoder
+
+    def annotate(self, text: Text) -> Annotations:
+        """Annotate one short text. Callers take turns: engines are not for threads."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = open_engine(self._names[0])
+            return next(iter(self._engine.annotate([text])))
+
+
+class Texts:
+    """Texts and annotations of documents, the last few kept in memory. For threads."""
+
+    LARGEST = 30_000_000  # characters kept, over all texts
+
+    def __init__(self, ledger: Ledger, blobs: Blobs) -> None:
+        self._ledger = ledger
+        self._blobs = blobs
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Text] = OrderedDict()
+
+    def text(self, document_id: str) -> Text:
+        """The canonical text of a document's current version.
+
+        Raises:
+            NotFound: no such document, or it has no text (it failed, or is not done).
+        """
+        key = self._key(document_id, CONVERT)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        text = Text.load(self._blobs.view(key))
+        with self._lock:
+            self._kept[key] = text
+            while (
+                len(self._kept) > 1 and sum(len(t.text) for t in self._kept.values()) > self.LARGEST
+            ):
+                self._kept.popitem(last=False)
+        return text
+
+    def annotations(self, document_id: str) -> Annotations:
+        """The annotations of a document's current version.
+
+        Raises:
+            NotFound: as for `text`.
+        """
+        return Annotations.load(self._blobs.view(self._key(document_id, ANNOTATE)))
+
+    def _key(self, document_id: str, stage: str) -> str:
+        key = self._ledger.artifact(document_id, stage)
+        if key is None:
+            row = self._ledger.row(document_id)
+            raise NotFound(
+                f"{row.name!r} has no text: it is {row.state}", id=document_id, state=row.state
+            )
+        return key
+
+
+def silent(_: object) -> None:
+    """The report of callers who do not watch."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Stores, indexes and components of one workspace."""
+
+    workspace: str
+    cache: KeyValue
+    blobs: Blobs
+    tables: Tables
+    records: Records
+    ledger: Ledger
+    indexes: Indexes
+    coordinator: Coordinator
+    components: Components
+    texts: Texts
+    ontology: Ontology
+    ask_passages: int = 40
+    ask_min_confidence: float | None = None
+    settings: tuple[tuple[str, str, str], ...] = ()
+    report: Report = field(default=silent)

@@ -1,0 +1,290 @@
+"""Search over documents and over passages, by words, by meaning, or both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from salient.errors import InvalidInput
+from salient.model import Document, Value
+from salient.pipeline.ledger import as_document
+from salient.services import Context, service
+from salient.services.quotes import quote
+from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote
+from salient.storage.search import Hit, Hits, Query, SearchIndex
+from salient.storage.sql import like
+
+FACETS = ("media_type", "language", "label", "entity", "folder", "year", "document")
+_QUOTES = 3  # passages shown under a found document
+_VECTOR_HITS = 200  # nearest passages that count as found by meaning
+
+Filters = Annotated[dict[str, tuple[str, ...]], Field(max_length=20)]
+
+
+class SearchRequest(Value):
+    """What to look for.
+
+    `text` takes words, "exact phrases", -excluded, +required, field:value, OR and prefix*. The values
+    of one filter are joined by OR, filters by AND; `exclude` removes.
+    """
+
+    text: Annotated[str, Field(max_length=10_000)] = ""
+    mode: Literal["keyword", "hybrid", "meaning"] = "hybrid"
+    filters: Filters = Field(default_factory=dict)
+    exclude: Filters = Field(default_factory=dict)
+    date_from: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    date_to: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    facets: tuple[Literal["media_type", "language", "label", "entity", "folder", "year"], ...] = ()
+    offset: Offset = 0
+    limit: Limit = 20
+
+
+class DocumentHit(Value):
+    """A found document with the passages that match best."""
+
+    document: Document
+    score: float
+    quotes: tuple[Quote, ...]
+
+
+class PassageHit(Value):
+    """A found passage."""
+
+    quote: Quote
+    score: float
+
+
+class DocumentHits(Value):
+    """Found documents. `total` and facets count all of them, not only this page."""
+
+    total: int
+    seconds: float
+    hits: tuple[DocumentHit, ...]
+    facets: dict[str, tuple[FacetValue, ...]]
+
+
+class PassageHits(Value):
+    """Found passages. `total` and facets count all of them, not only this page."""
+
+    total: int
+    seconds: float
+    hits: tuple[PassageHit, ...]
+    facets: dict[str, tuple[FacetValue, ...]]
+
+
+@service("search.documents")
+def documents(request: SearchRequest, context: Context) -> DocumentHits:
+    """Find documents, with the best passages of each.
+
+    Raises:
+        InvalidInput: a filter names an unknown field.
+    """
+    started = time.perf_counter()
+    found = _search(request, context, context.indexes.documents)
+    rows = context.ledger.rows([h.group for h in found.hits])
+    hits = []
+    for hit in found.hits:
+        row = rows.get(hit.group)
+        if row is None:
+            continue
+        inside = request.model_copy(
+            update={
+                "filters": {"document": (hit.group,)},
+                "exclude": {},
+                "facets": (),
+                "offset": 0,
+                "limit": _QUOTES,
+                "date_from": None,
+                "date_to": None,
+            }
+        )
+        best = (
+            _search(inside, context, context.indexes.passages).hits if request.text.strip() else ()
+        )
+        hits.append(
+            DocumentHit(
+                document=as_document(row),
+                score=round(hit.score, 4),
+                quotes=tuple(_quote(context, row, h) for h in best),
+            )
+        )
+    return DocumentHits(
+        total=found.total,
+        seconds=round(time.perf_counter() - started, 4),
+        hits=tuple(hits),
+        facets=_facets(request, context, context.indexes.documents, found),
+    )
+
+
+@service("search.passages")
+def passages(request: SearchRequest, context: Context) -> PassageHits:
+    """Find passages over all documents.
+
+    Raises:
+        InvalidInput: a filter names an unknown field.
+    """
+    started = time.perf_counter()
+    found = _search(request, context, context.indexes.passages)
+    rows = context.ledger.rows(list({h.group for h in found.hits}))
+    hits = tuple(
+        PassageHit(quote=_quote(context, rows[h.group], h), score=round(h.score, 4))
+        for h in found.hits
+        if h.group in rows
+    )
+    return PassageHits(
+        total=found.total,
+        seconds=round(time.perf_counter() - started, 4),
+        hits=hits,
+        facets=_facets(request, context, context.indexes.passages, found),
+    )
+
+
+def _quote(context: Context, row: object, hit: Hit) -> Quote:
+    start = int(hit.fields["start"])  # type: ignore[arg-type] # a number field of the passage schema
+    end = int(hit.fields["end"])  # type: ignore[arg-type] # likewise
+    hits = [(a + start, b + start) for a, b in hit.highlights.get("text", ())]
+    return quote(context, row, start, end, hits, with_boxes=False)
+
+
+def query_of(request: SearchRequest, context: Context, facets: Sequence[str] = ()) -> Query:
+    """The request in the terms of the search front."""
+    for name in (*request.filters, *request.exclude):
+        if name not in FACETS:
+            raise InvalidInput(f"no filter is called {name!r}", known=list(FACETS))
+    text = request.text.strip() or None
+    vector = None
+    if text and request.mode != "keyword":
+        vector = context.components.encoder.encode([text])[0]
+        if not vector.any():
+            vector = None
+    ranges = {}
+    if request.date_from or request.date_to:
+        ranges["date"] = (request.date_from or "0000-00-00", request.date_to or "9999-99-99")
+    by_words = request.mode != "meaning" or vector is None
+    return Query(
+        text=text if by_words else None,
+        vector=vector,
+        filters=_expanded(request.filters, context),
+        exclude=_expanded(request.exclude, context),
+        ranges=ranges,
+        facets=tuple(facets),
+        limit=request.limit,
+        offset=request.offset,
+        highlight=("text",),
+        highlight_text=text,
+    )
+
+
+def _search(request: SearchRequest, context: Context, index: SearchIndex) -> Hits:
+    return index.search(query_of(request, context, request.facets))
+
+
+def _expanded(
+    filters: Mapping[str, tuple[str, ...]], context: Context
+) -> dict[str, tuple[str, ...]]:
+    """Filters with entities replaced by their names, which is what the index holds.
+
+    So a merge or split of entities changes what is found at once, with nothing indexed again.
+    """
+    out = dict(filters)
+    if "entity" in out:
+        out["entity"] = tuple(names_of(context, out["entity"])) or ("no such entity",)
+    return out
+
+
+def names_of(context: Context, entity_ids: Sequence[str]) -> list[str]:
+    """The ids of all names of some entities."""
+    sql = context.tables.load("salient.services", "entities.sql")
+    with context.tables.read() as tx:
+        values = {"workspace": context.workspace, "ids": list(entity_ids)}
+        return [r.name_id for r in tx.rows(sql.names_of, values)]
+
+
+def _facets(
+    request: SearchRequest, context: Context, index: SearchIndex, found: Hits
+) -> dict[str, tuple[FacetValue, ...]]:
+    out: dict[str, tuple[FacetValue, ...]] = {}
+    for field, counted in found.facets.items():
+        if field == "entity":
+            out[field] = _entity_facet(request, context, index, counted)
+        else:
+            out[field] = tuple(
+                FacetValue(value=v, label=v or "not known", n=n) for v, n in counted if v
+            )
+    return out
+
+
+def _entity_facet(
+    request: SearchRequest, context: Context, index: SearchIndex, counted: Sequence[tuple[str, int]]
+) -> tuple[FacetValue, ...]:
+    """Counts by name added up to counts by entity.
+
+    An entity with several names in the result is counted again as a whole, since one document may
+    hold two of its names.
+    """
+    sql = context.tables.load("salient.services", "entities.sql")
+    with context.tables.read() as tx:
+        values = {"workspace": context.workspace, "ids": [v for v, _ in counted]}
+        rows = {r.name_id: r for r in (tx.rows(sql.entities_of_names, values) if counted else ())}
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for name, n in counted:
+        if name in rows:
+            groups.setdefault(rows[name].id, []).append((name, n))
+    ranked = sorted(groups.items(), key=lambda g: (-sum(n for _, n in g[1]), g[0]))[:20]
+    values_out = []
+    for ident, names in ranked:
+        row = rows[names[0][0]]
+        n = names[0][1]
+        if len(names) > 1:
+            narrowed = {**request.filters, "entity": (ident,)}
+            recount = request.model_copy(
+                update={"filters": narrowed, "limit": 1, "offset": 0, "facets": ()}
+            )
+            n = index.search(query_of(recount, context)).total
+        values_out.append(FacetValue(value=ident, label=f"{row.name}", n=n))
+    return tuple(sorted(values_out, key=lambda f: (-f.n, f.label)))
+
+
+class Suggest(Value):
+    """The beginning of what somebody types."""
+
+    text: Annotated[str, Field(max_length=200)]
+    limit: Annotated[int, Field(ge=1, le=50)] = 8
+
+
+class NamedDocument(Value):
+    """A document by name."""
+
+    id: str
+    name: str
+    title: str | None
+
+
+class Suggestions(Value):
+    """Entities and documents whose names fit."""
+
+    entities: tuple[EntityCount, ...]
+    documents: tuple[NamedDocument, ...]
+
+
+@service("search.suggest")
+def suggest(request: Suggest, context: Context) -> Suggestions:
+    """Suggest entities and documents while somebody types."""
+    text = request.text.strip().lower()
+    if not text:
+        return Suggestions(entities=(), documents=())
+    entities = context.tables.load("salient.services", "entities.sql")
+    docs = context.tables.load("salient.services", "documents.sql")
+    values = {"workspace": context.workspace, "pattern": like(text), "limit": request.limit}
+    with context.tables.read() as tx:
+        found = tx.rows(entities.suggest, values)
+        named = tx.rows(docs.suggest, values)
+    return Suggestions(
+        entities=tuple(
+            EntityCount(id=e.id, name=e.name, type=e.type, n=e.n_mentions) for e in found
+        ),
+        documents=tuple(NamedDocument(id=d.id, name=d.name, title=d.title) for d in named),
+    )

@@ -1,0 +1,57 @@
+"""Where a workspace stands."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from salient.model import State, Value
+from salient.services import Context, service
+
+
+class ShowStatus(Value):
+    """Nothing to say."""
+
+
+class Failure(Value):
+    """How many documents ended for one reason."""
+
+    state: str
+    code: str
+    n: int
+
+
+class Status(Value):
+    """The ledger in numbers. `states` add up to `total`."""
+
+    workspace: str
+    total: int
+    states: dict[str, int] = Field(description="Documents by state")
+    failures: tuple[Failure, ...]
+    n_pages: int
+    n_mentions: int
+    n_entities: int
+    n_facts: int
+    n_passages: int
+    running: bool
+
+
+@service("status.show")
+def show(request: ShowStatus, context: Context) -> Status:
+    """Show how many documents are in which state, and what was found in them."""
+    counts = context.ledger.counts()
+    sql = context.tables.load("salient.services", "entities.sql")
+    with context.tables.read() as tx:
+        entities = tx.one(sql.totals, {"workspace": context.workspace})
+        findings = tx.one(sql.n_findings, {"workspace": context.workspace}).n
+    return Status(
+        workspace=context.workspace,
+        total=counts.total,
+        states=counts.states,
+        failures=tuple(Failure(state=s, code=c, n=n) for s, c, n in context.ledger.failures()),
+        n_pages=counts.n_pages,
+        n_mentions=int(entities.n_mentions),
+        n_entities=entities.n,
+        n_facts=findings,
+        n_passages=context.indexes.passages.count(),
+        running=counts.states[State.QUEUED] + counts.states[State.RUNNING] > 0,
+    )
