@@ -141,7 +141,7 @@ def _words_of(text: str) -> list[str]:
 
 
 def _turned(surface: str) -> str:
-    """ "Berg, Ingrid" as "Ingrid Berg"; "Ingrid Berg, Jr." as it is."""
+    """Turn "Berg, Ingrid" round; leave "Ingrid Berg, Jr." as it is."""
     left, comma, right = surface.partition(",")
     if not comma or "," in right or not right.strip() or not left.strip():
         return surface
@@ -284,7 +284,7 @@ def given_names_agree(left: tuple[str, ...], right: tuple[str, ...]) -> float:
 
 
 def _run_together(left: tuple[str, ...], right: tuple[str, ...]) -> float:
-    """ "jc" for "jean claude"."""
+    """Score "jc" for "jean claude"."""
     if (
         len(left) == 1
         and len(left[0]) == len(right) > 1

@@ -1,0 +1,142 @@
+"""Who made a contract, which one, and when: read from its title and preamble."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from salient.knowledge.extract import Candidate, Reference
+
+_REACH = 12_000
+"""Code points from the start of a text in which a preamble may stand."""
+
+_KIND = r"(?:agreement|contract|lease|deed|memorandum\s+of\s+understanding|addendum|amendment|charter[- ]?party|letter\s+of\s+intent)"  # fmt: skip
+_PREAMBLE = re.compile(
+    rf"\bthis\s+((?:[\w&/,'’\-]+\s+){{0,9}}?{_KIND})\b[^\n]{{0,400}}?\b(?:is|are|was|has\s+been|,?\s*dated|made|entered|effective|by\s+and|between|among)\b",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"\b(?:by\s+and\s+(?:between|among(?:st)?)|by\s+and\s+among|between|among(?:st)?|is\s+made\s+by)\b", re.IGNORECASE)  # fmt: skip
+_END = re.compile(r"\b(?:WITNESSETH|RECITALS?|WHEREAS|BACKGROUND|NOW,?\s+THEREFORE|(?:the\s+parties|it\s+is)\s+(?:hereby\s+)?agreed?|1\.\s+(?:definitions|interpretation))\b", re.IGNORECASE)  # fmt: skip
+_PARTIES_HEADING = re.compile(r"(?:^|\n)\s*(?:PARTIES|BETWEEN|THE\s+PARTIES)\s*:?\s*(?:\n|$)")
+_TITLE = re.compile(rf"^[^\n]{{0,100}}\b{_KIND}\b[^\n]{{0,60}}$", re.IGNORECASE | re.MULTILINE)
+_PLACES_OF_LAW = re.compile(r"\b(?:laws?|state|commonwealth|province|courts?|registry|register)\s+of\s*(?:the\s+)?$", re.IGNORECASE)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Preamble:
+    """`parties` are indexes of mentions, in order; `start, end` cover the sentence that names them."""
+
+    title: str
+    parties: tuple[int, ...]
+    date: str | None
+    start: int
+    end: int
+
+
+def read_preamble(
+    text: str,
+    mentions: Sequence[Reference],
+    values: Sequence[Reference],
+    name_of: Sequence[str],
+) -> Preamble | None:
+    """The preamble of a contract, None when the text is not one or names fewer than two parties.
+
+    Args:
+        name_of: mention index -> its name, so that a party named twice counts once.
+    """
+    head = text[:_REACH]
+    match = _PREAMBLE.search(head)
+    heading = _PARTIES_HEADING.search(head)
+    if match is not None:
+        start, title = match.start(), match.group(1)
+        between = _BETWEEN.search(head, match.start())
+        if between is None or between.start() - match.end() > 1200:
+            if heading is None:
+                return None
+            between = heading
+        first = between.end()
+    elif heading is not None and (named := _TITLE.search(head[: heading.start() + 1])):
+        start, title, first = heading.start(), named.group(0), heading.end()
+    else:
+        return None
+    stop = _END.search(head, first)
+    end = min(stop.start() if stop else first + 1500, first + 2500)
+    parties: list[int] = []
+    seen: set[str] = set()
+    last_end = first
+    for mention in mentions:
+        if mention.start < first or mention.end > end or mention.kind not in {"ORG", "PERSON"}:
+            continue
+        if _PLACES_OF_LAW.search(text[max(mention.start - 40, 0) : mention.start]):
+            continue
+        gap = text[last_end : mention.start]
+        # A party stands first, or behind a conjunction, a semicolon, a number or a line of its own.
+        joined = re.search(r"(?:\band\b|;|\n|\(\d+\)|\b\d\.|\([a-z]\))[\s,(]*(?:the\s+)?(?:\(\d+\)\s*)?$", gap, re.IGNORECASE)  # fmt: skip
+        if parties and not joined:
+            continue
+        name = name_of[mention.index]
+        if name not in seen:
+            seen.add(name)
+            parties.append(mention.index)
+        last_end = mention.end
+        if len(parties) == 8:
+            break
+    if len(parties) < 2:
+        return None
+    place = {m.index: m for m in mentions}
+    end = max(place[p].end for p in parties)
+    closing = re.compile(r"[.;](?=\s)|\n\s*\n").search(text, end)
+    if closing and closing.start() - end < 400:
+        end = closing.start() + (1 if text[closing.start()] in ".;" else 0)
+    date = next(
+        (v for v in values if v.kind == "DATE" and start - 400 <= v.start < end and re.search(r"\d", text[v.start : v.end])),
+        None,
+    )  # fmt: skip
+    return Preamble(
+        title=_titled(title),
+        parties=tuple(parties),
+        date=" ".join(text[date.start : date.end].split()) if date else None,
+        start=start,
+        end=end,
+    )
+
+
+def _titled(title: str) -> str:
+    words = " ".join(title.split()).strip(" ,:;-")
+    return words.title() if words.isupper() or words.islower() else words
+
+
+def facts_of(
+    preamble: Preamble, mentions: Mapping[int, Reference], roles: Mapping[int, str]
+) -> list[Candidate]:
+    """A preamble as facts: each party's share in it, its date, and the tie between the parties."""
+    found: list[Candidate] = []
+
+    def add(
+        predicate: str,
+        left: int,
+        right: int | None,
+        value: str | None,
+        confidence: float,
+        **more: str,
+    ) -> None:
+        a = mentions[left]
+        b = mentions[right] if right is not None else a
+        found.append(
+            Candidate(
+                predicate, left, right, value, preamble.start, preamble.end, confidence,
+                (a.start, a.end), (b.start, b.end), {"agreement": preamble.title, **more},
+            )
+        )  # fmt: skip
+
+    dated = {"date": preamble.date} if preamble.date else {}
+    for party in preamble.parties:
+        role = {"role": roles[party]} if party in roles else {}
+        add("party_to", party, None, preamble.title, 0.9, **role, **dated)
+        if preamble.date:
+            add("signed_on", party, None, preamble.date, 0.85)
+    for position, left in enumerate(preamble.parties[:4]):
+        for right in preamble.parties[position + 1 : 4]:
+            add("agreement_with", left, right, None, 0.88, **dated)
+    return found

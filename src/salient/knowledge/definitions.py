@@ -1,0 +1,178 @@
+"""Names that a document defines for itself: "Halden Maritime AS (the "Supplier")", "International
+Monetary Fund (IMF)", `"Buyer" means Beta Ltd`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from salient.knowledge.names import fold
+
+_OPEN = "\"“”„«'‘"
+_CLOSE = "\"”“»'’"
+_QUOTED = re.compile(rf"[{_OPEN}]\s*((?:the\s+)?[^\s{_OPEN}{_CLOSE}][^{_OPEN}{_CLOSE}\n]{{0,60}}?)[,.]?\s*[{_CLOSE}]", re.IGNORECASE)  # fmt: skip
+_PARENTHESIS = re.compile(r"\(([^()\n]{0,160})\)")
+_HEREINAFTER = re.compile(rf"here(?:in)?after\s*,?\s*(?:also\s+)?(?:referred\s+to\s+as|called|known\s+as)?\s*,?\s*(?:the\s+)?(?=[{_OPEN}])", re.IGNORECASE)  # fmt: skip
+_DESCRIPTION = re.compile(r"\s*,|\s+(?:a|an|of|with|having|incorporated|organi[sz]ed|registered|located|whose|acting|on\s+behalf|and\s+its)\b", re.IGNORECASE)  # fmt: skip
+_MEANS = re.compile(rf"[{_OPEN}]([A-Z][^{_OPEN}{_CLOSE}\n]{{1,50}})[{_CLOSE}]\s+(?:means|shall\s+mean|refers\s+to|is)\s+(?:the\s+)?")  # fmt: skip
+_COLLECTIVE = re.compile(r"\b(?:collectively|together|jointly|each|individually)\b", re.IGNORECASE)
+_SHORT = re.compile(r"^[A-Z][A-Za-z0-9&.\-]{1,11}$")
+_NEXT_WORD_CAPITAL = re.compile(r"[ \t]+[A-Z][a-z]")
+
+# Terms that name the paper or the deal, never one of its parties.
+_NOT_PARTIES = frozenset(
+    {
+        "agreement", "contract", "amendment", "lease", "plan", "note", "notes", "bonds", "shares", "stock", "common stock",
+        "effective date", "closing date", "commencement date", "date", "closing", "term", "initial term", "services",
+        "service", "products", "product", "goods", "work", "works", "parties", "party", "premises", "property", "territory",
+        "confidential information", "purchase price", "price", "fee", "fees", "project", "program", "site", "facility",
+        "transaction", "merger", "offering", "act", "order", "law", "licensed products", "software", "intellectual property",
+        "deliverables", "field", "affiliate", "affiliates", "person", "securities", "warrants", "loan", "loans", "assets",
+        "schedule", "exhibit", "statement of work", "sow", "letter", "policy", "report", "recitals", "trademarks", "marks",
+        "patent", "patents", "patent rights", "invention", "method", "system", "deposit", "vessel", "equipment", "business",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """`term` (without "the") stands for the mention numbered `mention`, from offset `start` on."""
+
+    term: str
+    mention: int
+    start: int
+    end: int
+
+
+def defined_terms(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Defined]:
+    """Find what the document calls its organisations and people.
+
+    Args:
+        spans: (start, end, type) of mentions, in text order.
+
+    Cost: linear in the text.
+    """
+    if not any(c in text for c in _OPEN):
+        return []
+    parties = [(i, s, e) for i, (s, e, kind) in enumerate(spans) if kind in {"ORG", "PERSON"}]
+    found: list[Defined] = []
+    if not parties:
+        return found
+    places = [(m.start(), m.end(), m.group(1)) for m in _PARENTHESIS.finditer(text)]
+    for match in _HEREINAFTER.finditer(text):
+        if text[: match.start()].rstrip().endswith("("):
+            continue
+        quoted = _QUOTED.match(text, match.end())
+        if quoted:
+            places.append((match.start(), quoted.end(), quoted.group(0)))
+    places.sort()
+    previous_end = 0
+    for start, end, inside in places:
+        terms = [_bare(m.group(1)) for m in _QUOTED.finditer(inside)]
+        if not terms:
+            continue
+        boundary, previous_end = max(previous_end, start - 700), end
+        if _COLLECTIVE.search(inside):
+            continue
+        before = [p for p in parties if boundary <= p[1] and p[2] <= start]
+        for term in terms:
+            if fold(term) in _NOT_PARTIES or not term[:1].isupper():
+                continue
+            chosen = _bearer(text, start, before, term)
+            if chosen is not None:
+                found.append(Defined(term, chosen, start + inside.find(term) + 1, end))
+    for match in _MEANS.finditer(text):
+        term = _bare(match.group(1))
+        after = next((p for p in parties if match.end() <= p[1] <= match.end() + 2), None)
+        if after is not None and fold(term) not in _NOT_PARTIES:
+            found.append(Defined(term, after[0], match.start(1), match.end()))
+    return found
+
+
+def _bare(term: str) -> str:
+    term = " ".join(term.split())
+    return term[4:] if term[:4].lower() == "the " else term
+
+
+def _bearer(
+    text: str, parenthesis: int, before: Sequence[tuple[int, int, int]], term: str
+) -> int | None:
+    """The party that a parenthesis behind it gives a name to."""
+    if not before:
+        return None
+    words = fold(term).split()
+    for index, start, end in reversed(before):
+        own = fold(text[start:end]).split()
+        if set(words) <= set(own) or fold(term) == "".join(w[0] for w in own):
+            return index
+    index, _, end = before[-1]
+    if parenthesis - end <= 2:
+        return index
+    # The first one since the last definition, when what follows it describes it up to here.
+    for index, _start, end in before:
+        gap = text[end:parenthesis]
+        if (
+            _DESCRIPTION.match(gap)
+            and "\n\n" not in gap
+            and not re.search(r"[.;]\s+[A-Z]", gap[:-1])
+        ):
+            return index
+    return None
+
+
+def occurrences(text: str, term: str, start: int) -> Iterator[tuple[int, int]]:
+    """Where a defined term stands from `start` on, as written or in capitals, not inside a longer one."""
+    pattern = re.compile(rf"(?<![\w-])(?:{re.escape(term)}|{re.escape(term.upper())})(?![\w-])")
+    for match in pattern.finditer(text, start):
+        if _NEXT_WORD_CAPITAL.match(text, match.end()) and text[match.end()].isspace() is not False:
+            follow = text[match.end() : match.end() + 40].split()
+            # "Supplier Group" is another term; "Supplier and" or the end of a line is not.
+            if follow and follow[0][0].isupper() and text[match.end()] in " \t":
+                continue
+        yield match.span()
+
+
+def acronym_pairs(text: str) -> Iterator[tuple[int, int, int, int]]:
+    """Each (start, end) of a long form and (start, end) of the short form in parentheses behind it.
+
+    Source: Schwartz and Hearst 2003, "A simple algorithm for identifying abbreviation definitions";
+    the long form must also begin with a capital.
+    """
+    for match in _PARENTHESIS.finditer(text):
+        inside = match.group(1).strip().strip(_OPEN + _CLOSE)
+        inside = inside[4:] if inside[:4] == "the " else inside
+        inside = inside.strip(_OPEN + _CLOSE)
+        if not _SHORT.match(inside) or sum(c.isupper() for c in inside) < 2:
+            continue
+        n_words = min(len(inside) + 5, 2 * len(inside))
+        line = max(text.rfind("\n", 0, match.start()) + 1, match.start() - 200)
+        before = text[line : match.start()].rstrip()
+        starts = [m.start() for m in re.finditer(r"\S+", before)][-n_words:]
+        if not starts:
+            continue
+        at = _long_form(before[starts[0] :], inside)
+        if at is None:
+            continue
+        start = line + starts[0] + at
+        long = text[start : line + len(before)]
+        if long[:1].isupper() and len(long.split()) > 1 and len(long) > len(inside) * 1.5:
+            short_at = text.index(inside, match.start())
+            yield start, line + len(before), short_at, short_at + len(inside)
+
+
+def _long_form(candidate: str, short: str) -> int | None:
+    """Match the short form's letters backwards; the first must begin a word."""
+    at = len(candidate) - 1
+    low = candidate.lower()
+    letters = [c.lower() for c in short if c.isalnum()]
+    for position in range(len(letters) - 1, -1, -1):
+        while at >= 0 and (
+            low[at] != letters[position] or (position == 0 and at > 0 and low[at - 1].isalnum())
+        ):
+            at -= 1
+        if at < 0:
+            return None
+        at -= 1
+    return at + 1

@@ -1,0 +1,399 @@
+"""What one document says: its names, where they stand, and its findings. No store is touched.
+
+Reading depends on the document alone, so it can happen anywhere and in any order; `resolve` joins
+what many readings say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from salient.errors import Corrupt
+from salient.knowledge import agreements, definitions
+from salient.knowledge.extract import Candidate, Reference, extract
+from salient.knowledge.names import is_legal_form, name_id, normalise, parse
+from salient.knowledge.ontology import Ontology
+from salient.knowledge.shortforms import Form, attach
+from salient.knowledge.syntax import Tree
+from salient.model import FURNITURE, Annotations, Text
+
+FORMAT = 1
+COMPONENT = "salient.reading.v1"
+_VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
+_MAX_QUOTE = 2000
+_MAX_NEAR = 6
+
+
+@dataclass(frozen=True, slots=True)
+class MentionRow:
+    ordinal: int
+    start: int
+    end: int
+    page: int | None
+    label: str
+    surface: str
+    score: float
+    name_id: str
+    sentence_start: int
+    sentence_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NameRow:
+    """A name as this document has it. `context`: "forms" (surface -> count), "near" (norms beside it)."""
+
+    name_id: str
+    type: str
+    norm: str
+    n_mentions: int
+    surface: str
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """A fact as this document states it; `quote` is `text[start:end]`."""
+
+    ordinal: int
+    subject_name: str
+    predicate: str
+    object_name: str | None
+    object_value: str | None
+    qualifiers: Mapping[str, str]
+    start: int
+    end: int
+    page: int | None
+    quote: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that linking and extraction made of one document. Equal input gives equal bytes."""
+
+    component: str
+    workspace: str
+    mentions: tuple[MentionRow, ...] = ()
+    names: tuple[NameRow, ...] = ()
+    findings: tuple[FindingRow, ...] = ()
+
+    def dump(self) -> bytes:
+        body = {"format": FORMAT, **asdict(self)}
+        return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes | memoryview) -> Reading:
+        """Raises Corrupt: `data` is not a reading of this format."""
+        try:
+            body = json.loads(bytes(data))
+            if body["format"] != FORMAT:
+                raise Corrupt("stored reading is not of this format", format=body["format"])
+            return cls(
+                body["component"],
+                body["workspace"],
+                tuple(MentionRow(**row) for row in body["mentions"]),
+                tuple(NameRow(**row) for row in body["names"]),
+                tuple(FindingRow(**row) for row in body["findings"]),
+            )
+        except (ValueError, KeyError, TypeError) as exc:
+            raise Corrupt("stored reading is damaged") from exc
+
+
+@dataclass(slots=True)
+class _Mention:
+    start: int
+    end: int
+    label: str
+    score: float
+    kind: str
+    surface: str
+    norm: str
+    term_of: int | None = None
+    """The mention that a defined term stands for."""
+    root: tuple[str, str] = field(default=("", ""))
+
+
+def read_document(
+    text: Text,
+    annotations: Annotations,
+    *,
+    workspace: str,
+    ontology: Ontology,
+    component: str = COMPONENT,
+) -> Reading:
+    """Names, mentions and findings of a document.
+
+    - Mentions of types that the ontology links, and of terms the document defines for them.
+    - A short form joins the one longer form of the document that it can be short for; with two it
+      stays alone. Engine labels that disagree on a name are settled by vote.
+    - Page headers and footers are passed over: they repeat.
+
+    Cost: linear in the text but for distinct names of one document, which are compared by key.
+    """
+    mentions = _linkable(text, annotations, ontology)
+    _settle_types(mentions, ontology)
+    mentions, roles = _with_definitions(text.text, mentions)
+    _name(mentions, text.text)
+    kept = [m for m in mentions if m.root[1]]
+    sentences = annotations.sentence_spans()
+    ids = [name_id(workspace, *m.root) for m in kept]
+    rows = _mention_rows(text, kept, ids, sentences)
+    names = _name_rows(kept, ids, rows)
+    findings = _findings(text, annotations, ontology, kept, ids, roles)
+    return Reading(component, workspace, rows, names, findings)
+
+
+def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[_Mention]:
+    found: list[_Mention] = []
+    blocks = text.block_start
+    taken = -1
+    for start, end, label, score in annotations.labelled(annotations.mentions):
+        kind = ontology.type_of(label)
+        if kind is None or start < taken:
+            continue  # of nested mentions the outer, which comes first
+        if len(blocks):
+            block = max(int(np.searchsorted(blocks, start, side="right")) - 1, 0)
+            if int(text.block_kind[block]) in FURNITURE:
+                continue
+        surface = text.text[start:end]
+        norm = normalise(surface)
+        if not norm or not any(c.isalpha() or ord(c) > 127 for c in norm):
+            continue
+        if (len(norm) == 1 and norm.isascii()) or is_legal_form(norm):
+            continue
+        found.append(_Mention(start, end, label, score, kind, surface, norm))
+        taken = end
+    return found
+
+
+def _settle_types(mentions: Sequence[_Mention], ontology: Ontology) -> None:
+    """One type a norm: the one with the higher sum of scores; a legal form is a vote for ORG."""
+    votes: dict[str, Counter[str]] = {}
+    label_of: dict[tuple[str, str], Counter[str]] = {}
+    for mention in mentions:
+        votes.setdefault(mention.norm, Counter())[mention.kind] += round(1000 * mention.score)
+        label_of.setdefault((mention.norm, mention.kind), Counter())[mention.label] += 1
+    order = list(ontology.types)
+    winner: dict[str, str] = {}
+    for norm, vote in votes.items():
+        if "ORG" in ontology.types and parse(norm, "ORG").legal:
+            vote["ORG"] += 2000
+        winner[norm] = min(vote, key=lambda k: (-vote[k], order.index(k)))
+    for mention in mentions:
+        kind = winner[mention.norm]
+        if mention.kind != kind:
+            labels = label_of.get((mention.norm, kind))
+            mention.kind = kind
+            if labels:
+                mention.label = min(labels, key=lambda k: (-labels[k], k))
+            else:
+                mention.label = (*ontology.types[kind].mentions, kind)[0]
+
+
+def _with_definitions(text: str, mentions: list[_Mention]) -> tuple[list[_Mention], dict[int, str]]:
+    """Add mentions of defined terms. The dict gives the terms of parties by mention start."""
+    spans = [(m.start, m.end, m.kind) for m in mentions]
+    roles: dict[int, str] = {}
+    added: list[_Mention] = []
+    for defined in definitions.defined_terms(text, spans):
+        bearer = mentions[defined.mention]
+        if normalise(defined.term) != bearer.norm:
+            roles.setdefault(bearer.start, defined.term)
+        for start, end in definitions.occurrences(text, defined.term, defined.start - 1):
+            surface = text[start:end]
+            added.append(
+                _Mention(start, end, bearer.label, 0.85, bearer.kind, surface, normalise(surface), defined.mention)
+            )  # fmt: skip
+    for start, end, short_start, short_end in definitions.acronym_pairs(text):
+        long = next(
+            (
+                i
+                for i, m in enumerate(mentions)
+                if m.start < end and m.end > start and m.end >= end - 1
+            ),
+            None,
+        )
+        short = next((m for m in mentions if m.start <= short_start and m.end >= short_end), None)
+        if long is None:
+            if short is None or short.kind not in {"ORG", "LAW", "PRODUCT", "EVENT"}:
+                continue
+            surface = text[start:end]
+            norm = normalise(surface)
+            if not norm:
+                continue
+            mentions = [
+                *mentions,
+                _Mention(start, end, short.label, 0.7, short.kind, surface, norm),
+            ]
+            long = len(mentions) - 1
+        bearer = mentions[long]
+        for at in definitions.occurrences(text, text[short_start:short_end], 0):
+            added.append(
+                _Mention(
+                    *at,
+                    bearer.label,
+                    0.8,
+                    bearer.kind,
+                    text[slice(*at)],
+                    normalise(text[slice(*at)]),
+                    long,
+                )
+            )
+    if not added:
+        return mentions, roles
+    # A defined term replaces what the engine made of the same words, unless that is longer.
+    merged: list[_Mention] = []
+    by_priority = sorted(
+        [
+            (m.start, -(m.end - m.start), m.term_of is None, i, m)
+            for i, m in enumerate([*added, *mentions])
+        ],
+        key=lambda row: row[:4],
+    )
+    position: dict[int, int] = {}
+    for *_, m in by_priority:
+        if merged and m.start < merged[-1].end:
+            continue
+        merged.append(m)
+    for new, m in enumerate(merged):
+        position[id(m)] = new
+    for m in merged:
+        if m.term_of is not None:
+            target = mentions[m.term_of]
+            # Its bearer may itself have been covered; then the term stands alone.
+            m.term_of = position.get(id(target))
+    return merged, roles
+
+
+def _name(mentions: Sequence[_Mention], text: str) -> None:
+    """Give every mention its root: the type and norm of the fullest form it is short for."""
+    person = {m.norm: normalise(m.surface, person=True) for m in mentions if m.kind == "PERSON"}
+    counts: Counter[tuple[str, str]] = Counter()
+    for m in mentions:
+        if m.kind == "PERSON":
+            m.norm = person[m.norm]
+        if m.term_of is None:
+            counts[m.kind, m.norm] += 1
+    roots = attach([Form(kind, norm, n) for (kind, norm), n in sorted(counts.items())])
+    for m in mentions:
+        if m.term_of is None:
+            m.root = roots.get((m.kind, m.norm), (m.kind, m.norm))
+    for m in mentions:
+        if m.term_of is not None:
+            m.root = mentions[m.term_of].root
+    # A term of a defined name that the engine also found elsewhere, before its definition.
+    terms: dict[str, set[tuple[str, str]]] = {}
+    for m in mentions:
+        if m.term_of is not None:
+            terms.setdefault(m.surface, set()).add(m.root)
+    for m in mentions:
+        if m.term_of is None and len(known := terms.get(m.surface, set())) == 1:
+            m.root = next(iter(known))
+    for m in mentions:
+        m.kind = m.root[0] or m.kind
+
+
+def _mention_rows(
+    text: Text, mentions: Sequence[_Mention], ids: Sequence[str], sentences: Any
+) -> tuple[MentionRow, ...]:
+    starts = sentences[:, 0] if len(sentences) else np.zeros(0, np.int32)
+    rows: list[MentionRow] = []
+    for ordinal, (m, ident) in enumerate(zip(mentions, ids, strict=True)):
+        at = int(np.searchsorted(starts, m.start, side="right")) - 1
+        first, last = (m.start, m.end) if at < 0 else (int(sentences[at][0]), int(sentences[at][1]))
+        rows.append(
+            MentionRow(
+                ordinal, m.start, m.end, text.page_at(m.start), m.label, m.surface, round(m.score, 4), ident,
+                min(first, m.start), max(last, m.end),
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def _name_rows(
+    mentions: Sequence[_Mention], ids: Sequence[str], rows: Sequence[MentionRow]
+) -> tuple[NameRow, ...]:
+    forms: dict[str, Counter[str]] = {}
+    near: dict[str, Counter[str]] = {}
+    root_of: dict[str, tuple[str, str]] = {}
+    in_sentence: dict[int, list[int]] = {}
+    for position, (m, ident) in enumerate(zip(mentions, ids, strict=True)):
+        forms.setdefault(ident, Counter())[" ".join(m.surface.split())] += 1
+        root_of[ident] = m.root
+        in_sentence.setdefault(rows[position].sentence_start, []).append(position)
+    for positions in in_sentence.values():
+        here = sorted({ids[p] for p in positions})[:20]
+        for ident in here:
+            near.setdefault(ident, Counter()).update(root_of[o][1] for o in here if o != ident)
+    found: list[NameRow] = []
+    for ident in sorted(forms):
+        kind, norm = root_of[ident]
+        counted = forms[ident]
+        best = min(counted, key=lambda s: _fullness(s, counted[s], norm, kind))
+        top = sorted(counted.items(), key=lambda kv: (-kv[1], kv[0]))[:8]
+        beside = sorted(near.get(ident, Counter()).items(), key=lambda kv: (-kv[1], kv[0]))[
+            :_MAX_NEAR
+        ]
+        context = {"forms": dict(top), "near": [n for n, _ in beside]}
+        found.append(NameRow(ident, kind, norm, counted.total(), best, context))
+    return tuple(found)
+
+
+def _fullness(surface: str, count: int, norm: str, kind: str) -> tuple[bool, bool, int, int, str]:
+    """Sort key: the root's own spelling first, mixed case before capitals, then the more frequent."""
+    same = normalise(surface, person=kind == "PERSON") == norm
+    shouting = surface.isupper() and len(surface) > 5
+    return (not same, shouting, -count, -len(surface), surface)
+
+
+def _findings(
+    text: Text,
+    annotations: Annotations,
+    ontology: Ontology,
+    mentions: Sequence[_Mention],
+    ids: Sequence[str],
+    roles: Mapping[int, str],
+) -> tuple[FindingRow, ...]:
+    references = [Reference(m.start, m.end, m.kind, i) for i, m in enumerate(mentions)]
+    values = [
+        Reference(start, end, label, i)
+        for i, (start, end, label, _) in enumerate(annotations.labelled(annotations.mentions))
+        if label in _VALUES
+    ]
+    candidates: list[Candidate] = []
+    if annotations.language in {"en", "und"} and len(annotations.tokens):
+        candidates = extract(Tree(annotations, text.text), text.text, references, values, ontology)
+    preamble = agreements.read_preamble(text.text, references, values, list(ids))
+    if preamble is not None:
+        role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}
+        candidates += [
+            c
+            for c in agreements.facts_of(preamble, dict(enumerate(references)), role_of)
+            if c.predicate in ontology.predicates
+        ]
+    rows: list[FindingRow] = []
+    seen: set[tuple[Any, ...]] = set()
+    for c in sorted(
+        candidates, key=lambda c: (c.start, c.end, c.predicate, c.subject_at, c.object_at)
+    ):
+        subject = ids[c.subject]
+        other = ids[c.object] if c.object is not None else None
+        if subject == other or c.end - c.start > _MAX_QUOTE:
+            continue
+        key = (subject, c.predicate, other, c.value, c.start)
+        if key in seen:
+            continue
+        seen.add(key)
+        rows.append(
+            FindingRow(
+                len(rows), subject, c.predicate, other, c.value, dict(sorted(c.qualifiers.items())),
+                c.start, c.end, text.page_at(c.start), text.text[c.start : c.end], c.confidence,
+            )
+        )  # fmt: skip
+    return tuple(rows)
