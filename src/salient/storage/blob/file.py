@@ -1,0 +1,263 @@
+"""A folder: the embedded blob store. Each blob is one file that may be mapped.
+
+A key's segments are folders, its last one the file. Names are the key's bytes with all but lower-case
+letters, digits, `-`, `_` and inner dots written as `%xx`, so that they mean the same on file systems
+that fold case, change Unicode or drop trailing dots. A file's name begins with `=`, so that `a`
+and `a/b` can both be. A segment too long for a file name goes on in a folder whose name ends in `%`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import mmap
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import parse_qs
+
+from salient.errors import Misconfigured, Unavailable
+from salient.storage.blob import CHUNK_BYTES, BlobDriver
+
+_PIECE = 80  # bytes of a segment in one name: three characters each at worst
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_STALE_S = 24 * 3600.0
+_ATTEMPTS = 20
+
+
+class Driver(BlobDriver):
+    """`file:/folder`; with `?sync=no`, a power cut may lose blobs, though never halve one."""
+
+    def __init__(self, rest: str) -> None:
+        path, _, options = rest.partition("?")
+        given = parse_qs(options)
+        if not path or set(given) - {"sync"}:
+            raise Misconfigured("a blob folder is given as file:/path or file:/path?sync=no")
+        self._sync = given.get("sync", ["yes"])[-1] != "no"
+        self._closed = False
+        self._root = Path(path).absolute()
+        self._partial = self._root / ".partial"
+        with _translated():
+            self._partial.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+
+    def put(self, key: str, source: BinaryIO, *, only_if_absent: bool) -> int | None:
+        target = self._file(key)
+        if only_if_absent and target.exists():
+            return None
+        with _translated():
+            partial = self._partial / f"{os.getpid()}-{uuid.uuid4().hex}"
+            out = partial.open("xb")
+        size = 0
+        try:
+            with out:
+                while piece := source.read(CHUNK_BYTES):
+                    with _translated():
+                        out.write(piece)
+                    size += len(piece)
+                with _translated():
+                    out.flush()
+                    if self._sync:
+                        os.fsync(out.fileno())
+            with _translated():
+                return (
+                    size if self._publish(partial, target, only_if_absent=only_if_absent) else None
+                )
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def open(self, key: str) -> BinaryIO | None:
+        path = self._file(key)
+        with _translated():
+            try:
+                return path.open("rb")
+            except FileNotFoundError:
+                return None
+
+    def view(self, key: str) -> memoryview | None:
+        stream = self.open(key)
+        if stream is None:
+            return None
+        with stream, _translated():
+            if os.fstat(stream.fileno()).st_size == 0:
+                return memoryview(b"")  # an empty file cannot be mapped
+            return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        stream = self.open(key)
+        if stream is None:
+            return None
+        with stream, _translated():
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(min(start, size))
+            return stream.read(max(0, min(end, size) - start))
+
+    def size(self, key: str) -> int | None:
+        path = self._file(key)
+        with _translated():
+            try:
+                return path.stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def delete(self, key: str) -> bool:
+        path = self._file(key)
+        with _translated():
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+            # Empty folders would slow listing for ever; another writer may fill one meanwhile.
+            for folder in path.parents:
+                if folder == self._root:
+                    break
+                try:
+                    folder.rmdir()
+                except OSError:
+                    break
+        return True
+
+    def list(self, prefix: str) -> Iterator[str]:
+        self._file("any")
+        return self._walk(prefix)
+
+    def path(self, key: str) -> Path | None:
+        return self._file(key)
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _walk(self, prefix: str) -> Iterator[str]:
+        raw = prefix.encode()
+        return (key.decode() for key in _keys(self._root, b"", raw) if key.startswith(raw))
+
+    def _file(self, key: str) -> Path:
+        if self._closed:
+            raise Unavailable("the blob folder is closed")
+        *folders, last = (_names(segment.encode()) for segment in key.split("/"))
+        *more, name = last
+        return self._root.joinpath(*itertools.chain(*folders), *more, "=" + name)
+
+    def _publish(self, partial: Path, target: Path, *, only_if_absent: bool) -> bool:
+        for attempt in itertools.count():
+            try:
+                changed = self._make_folders(target.parent)
+                if only_if_absent:
+                    os.link(partial, target)  # unlike rename, it fails where there is a file
+                else:
+                    partial.replace(target)
+            except FileNotFoundError:
+                # `delete` took the folder away as empty between the two calls.
+                if attempt >= _ATTEMPTS or not partial.exists():
+                    raise
+            except FileExistsError:
+                return False
+            else:
+                break
+        if self._sync:
+            for folder in {target.parent, *changed}:
+                with contextlib.suppress(FileNotFoundError):  # deleted again already
+                    _sync_folder(folder)
+        return True
+
+    def _make_folders(self, folder: Path) -> list[Path]:
+        """Make `folder`; the folders that got a new entry by it."""
+        missing = []
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        for new in reversed(missing):
+            new.mkdir(exist_ok=True)
+        return [new.parent for new in missing]
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left."""
+        for old in self._partial.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - old.stat().st_mtime > _STALE_S:
+                    old.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _names(segment: bytes) -> list[str]:
+    """A segment as one name, or as folders that end in `%` and a last name."""
+    pieces = [segment[i : i + _PIECE] for i in range(0, len(segment), _PIECE)]
+    return [_name(piece) + "%" for piece in pieces[:-1]] + [_name(pieces[-1])]
+
+
+def _name(piece: bytes) -> str:
+    last = len(piece) - 1
+    return "".join(
+        chr(byte) if byte in _PLAIN and not (byte == 0x2E and i in (0, last)) else f"%{byte:02x}"
+        for i, byte in enumerate(piece)
+    )
+
+
+def _piece(name: str) -> bytes:
+    head, *rest = name.split("%")
+    return head.encode() + b"".join(bytes.fromhex(part[:2]) + part[2:].encode() for part in rest)
+
+
+def _keys(folder: Path, base: bytes, prefix: bytes) -> Iterator[bytes]:
+    """Keys under `folder`, which stands for `base`, in byte order."""
+    entries: list[tuple[bytes, str | None]] = []
+    continued: dict[bytes, str] = {}
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                try:
+                    if name.startswith("="):
+                        entries.append((_piece(name[1:]), None))
+                    elif name.endswith("%"):
+                        continued[_piece(name[:-1])] = name
+                    else:
+                        entries.append((_piece(name) + b"/", name))
+                except ValueError:
+                    continue  # not a name of ours: somebody put a file here
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise Unavailable("the blob folder cannot be listed") from exc
+    ends = {end for end, _ in entries}
+    entries += [(piece + b"/", "") for piece in continued if piece + b"/" not in ends]
+    for end, name in sorted(entries, key=lambda item: item[0]):
+        key = base + end
+        if name is None:
+            if key.startswith(prefix):
+                yield key
+            continue
+        # A long segment's folder and a short one's may hold keys that mix in order.
+        streams = []
+        if name and _may_hold(key, prefix):
+            streams.append(_keys(folder / name, key, prefix))
+        if end[:-1] in continued and _may_hold(key[:-1], prefix):
+            streams.append(_keys(folder / continued[end[:-1]], key[:-1], prefix))
+        yield from heapq.merge(*streams)
+
+
+def _may_hold(base: bytes, prefix: bytes) -> bool:
+    return base.startswith(prefix) or prefix.startswith(base)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """The one place where the file system's exceptions become ours."""
+    try:
+        yield
+    except OSError as exc:
+        raise Unavailable(f"the blob folder cannot be used: {exc.strerror}") from exc

@@ -1,0 +1,289 @@
+"""Tables: named SQL over one engine, with transactions, snapshots and migrations.
+
+It is no object-relational mapper: queries are written in `.sql` files, rows come back as tuples
+with names.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import resources
+from types import TracebackType
+from typing import Any, TypeAlias, final
+
+import sqlalchemy
+from sqlalchemy import exc as sa_exc
+
+from salient.errors import Error, InvalidInput, TimedOut, Unavailable
+from salient.storage import backends
+from salient.storage.sql.queries import Queries, Query, parse
+
+__all__ = [
+    "SCHEMES",
+    "Queries",
+    "Query",
+    "Reading",
+    "Row",
+    "Tables",
+    "TablesDriver",
+    "Transaction",
+    "like",
+]
+
+SCHEMES = {"sqlite": "salient.storage.sql.sqlite"}
+
+Row: TypeAlias = sqlalchemy.Row[Any]
+Params: TypeAlias = Mapping[str, Any]
+
+
+class TablesDriver(ABC):
+    """What a backend must do beyond what SQLAlchemy's dialect does."""
+
+    engine: sqlalchemy.Engine
+
+    @property
+    def dialect(self) -> str:
+        """The word after `-- dialect:` in query files: sqlite, postgresql, mysql."""
+        return self.engine.dialect.name
+
+    @abstractmethod
+    def connect(self, *, write: bool) -> sqlalchemy.Connection:
+        """A connection on which SQLAlchemy's `begin` starts the right transaction.
+
+        Writing: excludes other writers of the same rows at least. Reading: one snapshot, and
+        writes are refused.
+        """
+
+    @abstractmethod
+    def fault(self, exc: sa_exc.DBAPIError) -> Error | None:
+        """What the driver's exception means to a caller; None if it is a bug of ours."""
+
+    def migration_lock(self, connection: sqlalchemy.Connection) -> AbstractContextManager[None]:
+        """Keep other migrations out while it is held; default: the transaction does it."""
+        return nullcontext()
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class Reading:
+    """One snapshot of the tables, to be used by one thread."""
+
+    def __init__(self, connection: sqlalchemy.Connection, driver: TablesDriver) -> None:
+        self._connection, self._driver = connection, driver
+
+    def rows(self, query: Query, params: Params | None = None) -> list[Row]:
+        """All rows of a query.
+
+        Args:
+            params: values by name; a list, tuple or set stands for `IN :name`.
+        """
+        with _translated(self._driver):
+            return list(self._execute(query, params).all())
+
+    def one(self, query: Query, params: Params | None = None) -> Row | None:
+        """The first row, or None."""
+        with _translated(self._driver):
+            return self._execute(query, params).first()
+
+    def value(self, query: Query, params: Params | None = None) -> Any:
+        """The first column of the first row, or None."""
+        row = self.one(query, params)
+        return None if row is None else row[0]
+
+    def stream(
+        self, query: Query, params: Params | None = None, *, batch: int = 1000
+    ) -> Iterator[Row]:
+        """Yield rows as the server gives them, `batch` at a time in memory.
+
+        To be used up, or closed, within the transaction.
+        """
+        with _translated(self._driver):
+            statement, bound = query.bound(params)
+            options = {"yield_per": batch}
+            result = self._connection.execute(statement, bound, execution_options=options)
+        with result:
+            while True:
+                with _translated(self._driver):
+                    rows = result.fetchmany(batch)
+                if not rows:
+                    return
+                yield from rows
+
+    def _execute(self, query: Query, params: Params | None) -> sqlalchemy.CursorResult[Any]:
+        statement, bound = query.bound(params)
+        return self._connection.execute(statement, bound)
+
+
+@final
+class Transaction(Reading):
+    """A unit of writing: all of it happens at the block's end, or nothing."""
+
+    def run(self, query: Query, params: Params | Sequence[Params] | None = None) -> int:
+        """Execute for the effect; return how many rows were touched.
+
+        Args:
+            params: a sequence runs the query once for each, in one go; none for an empty one.
+
+        Raises:
+            Conflict: a key is taken, or another constraint refuses the row.
+        """
+        with _translated(self._driver):
+            if params is None or isinstance(params, Mapping):
+                result = self._execute(query, params)
+            elif params:
+                result = self._connection.execute(query.statement, list(params))
+            else:
+                return 0
+            return max(0, result.rowcount)
+
+
+@final
+class Tables:
+    """The database.
+
+    - A transaction is all or nothing, and writers do not overlap.
+    - A reading sees one state throughout, and does not wait for writers.
+    - Threads share an instance; processes open their own on the same URL.
+
+    Raises from any method: Unavailable (locked, unreachable, full or closed), Corrupt (damaged).
+    """
+
+    def __init__(self, driver: TablesDriver) -> None:
+        self._driver = driver
+        self._closed = False
+        self._in_use = threading.local()
+
+    @classmethod
+    def open(cls, url: str) -> Tables:
+        """Open the backend of `url`'s scheme, e.g. `sqlite:/path/salient.db`, `sqlite::memory:`.
+
+        Raises:
+            Misconfigured: no backend has that scheme, or its driver is not installed.
+        """
+        module, rest = backends.find("SQL", SCHEMES, url)
+        return cls(module.Driver(rest))
+
+    @property
+    def dialect(self) -> str:
+        """sqlite, postgresql or mysql: for messages; queries choose by `-- dialect:`."""
+        return self._driver.dialect
+
+    def load(self, package: str, name: str) -> Queries:
+        """Read a file of named queries that ships in `package`, for this database's dialect.
+
+        Raises:
+            InvalidInput: the file is not as `queries.parse` wants it.
+        """
+        text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+        return parse(text, dialect=self.dialect, source=f"{package}/{name}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Write for the length of the block; an exception undoes all of it.
+
+        Raises:
+            InvalidInput: this thread has a transaction open already.
+            Unavailable: another writer held on for longer than the time-out.
+        """
+        if getattr(self._in_use, "writing", False):
+            raise InvalidInput("this thread has a transaction open already")
+        self._in_use.writing = True
+        try:
+            with self._connected(write=True) as connection:
+                yield Transaction(connection, self._driver)
+        finally:
+            self._in_use.writing = False
+
+    @contextmanager
+    def read(self) -> Iterator[Reading]:
+        """Read one snapshot for the length of the block."""
+        with self._connected(write=False) as connection:
+            yield Reading(connection, self._driver)
+
+    def migrate(self, to: str = "head") -> None:
+        """Bring the schema to a revision, by default the newest; nothing to do is quick.
+
+        Many processes may call it at once.
+
+        Args:
+            to: a revision's name; `base` removes every table.
+
+        Raises:
+            Misconfigured: the database was made by a newer release.
+        """
+        from salient.storage.sql import migrating
+
+        with self.read() as reading:
+            if migrating.is_at(reading._connection, to):
+                return
+        with (
+            self.transaction() as writing,
+            self._driver.migration_lock(writing._connection),
+            _translated(self._driver),
+        ):
+            migrating.move(writing._connection, to)
+
+    def revision(self) -> str | None:
+        """The schema's revision; None before the first migration."""
+        from salient.storage.sql import migrating
+
+        with self.read() as reading, _translated(self._driver):
+            return migrating.current(reading._connection)
+
+    def close(self) -> None:
+        self._closed = True
+        self._driver.close()
+
+    def __enter__(self) -> Tables:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _connected(self, *, write: bool) -> Iterator[sqlalchemy.Connection]:
+        if self._closed:
+            raise Unavailable("the database is closed")
+        with _translated(self._driver):
+            connection = self._driver.connect(write=write)
+        try:
+            with _translated(self._driver):
+                begun = connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                with _translated(self._driver):
+                    begun.rollback()
+                raise
+            with _translated(self._driver):
+                begun.commit()
+        finally:
+            connection.close()
+
+
+def like(text: str) -> str:
+    """A pattern for `LIKE :pattern ESCAPE '!'` that finds `text`, taken literally, anywhere."""
+    return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+@contextmanager
+def _translated(driver: TablesDriver) -> Iterator[None]:
+    """The one place where SQLAlchemy's exceptions become ours."""
+    try:
+        yield
+    except sa_exc.TimeoutError as exc:
+        raise TimedOut("no database connection became free") from exc
+    except sa_exc.DBAPIError as exc:
+        found = driver.fault(exc)
+        if found is None:
+            raise
+        raise found from exc
