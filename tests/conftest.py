@@ -1,0 +1,31 @@
+"""What all tests share: a clean environment, a workspace in a folder, the real data beside the checkout."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+for _name in [n for n in os.environ if n.startswith("SALIENT_") and n != "SALIENT_TEST_SHARED"]:
+    # A developer's own settings must not decide what tests see.
+    if _name != "SALIENT_PURE_PYTHON":
+        del os.environ[_name]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of public data, where there is one."""
+    folder = Path(os.environ.get("SALIENT_TEST_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip("the folder of public data is not beside the checkout")
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """An empty workspace that works in this process."""
+    import salient
+
+    with salient.open(tmp_path / "data", pipeline={"processes": 1}) as opened:
+        yield opened
