@@ -17,6 +17,7 @@ from salient.knowledge.syntax import (
     APPOSITION,
     CLAUSE_OF_NOUN,
     COMPOUND,
+    OBJECT,
     PASSIVE_SUBJECT,
     POSSESSIVE,
     RELATIVE,
@@ -228,6 +229,13 @@ class _Extraction:
         tree = self.tree
         doers, done_to = tree.roles_of(row)
         passive = tree.is_passive(row)
+        if row > 1 and tree.word[row - 1] == "-" and tree.word[row - 2] == "co":
+            # "co-founded" cut into three confuses parsers; its arguments hang on any of the three.
+            parts = (row - 2, row - 1, row)
+            doers = doers or [t for p in parts for t in tree.subjects(p)]
+            done_to = done_to or [
+                t for p in parts for t in tree.with_label(p, OBJECT) if t not in parts
+            ]
         if pattern.needs_word and not self._has_word(row, pattern.needs_word):
             return
         subject_slot = _slot(pattern.subject) or "subj"
@@ -399,6 +407,8 @@ class _Extraction:
                 f for _, noun in tree.with_prepositions(candidate, prepositions)
                 for f in self._fill(noun, kinds)
             ]  # fmt: skip
+            if candidate != row:  # said of the other role; this one's own words win
+                fills = [_Filler(f.reference, f.token, f.discount * 0.97) for f in fills]
             if fills:
                 return fills
             if "poss" in pattern.of:
@@ -501,8 +511,20 @@ class _Extraction:
         return first if first <= row < last else -1
 
     def _title(self, row: int) -> str:
+        """The role noun with what belongs to it: "President & CEO", "vice president of sales"."""
         tree = self.tree
-        first = row
+        first = last = row
+        group = [row]
+        while (
+            tree.deprel[first] == "conj"
+            and tree.head[first] < first
+            and self._joined(tree.head[first], first)
+        ):
+            first = tree.head[first]
+            group.append(first)
+        for other in tree.conjuncts(row):
+            if other > last and self._joined(last, other):
+                last = other
         while first > 0 and self.sentence_of_row(first - 1) == self.sentence_of_row(row):
             left = first - 1
             if left in self.mention_at or tree.word[left] in _NOT_IN_TITLE | _FORMER:
@@ -510,22 +532,29 @@ class _Extraction:
             if tree.upos[left] not in {"NOUN", "ADJ", "PROPN"} and tree.word[left] not in {
                 "-",
                 "&",
-                "and",
             }:
                 break
-            if tree.word[left] == "and" and tree.upos[left - 1] not in {"NOUN", "PROPN", "ADJ"}:
-                break
             first = left
-        last = row
-        for word, noun in tree.with_prepositions(row, ("of",)):
+        for word, noun in tree.with_prepositions(last, ("of",)):
             if (
                 word == "of"
                 and noun not in self.mention_at
-                and noun - row <= 5
+                and noun - last <= 5
                 and tree.upos[noun] == "NOUN"
             ):
                 last = noun
         return " ".join(self.text[tree.start[first] : tree.end[last]].split())
+
+    def _joined(self, left: int, right: int) -> bool:
+        """Whether two coordinated role nouns are one title, with nothing but their own words between."""
+        tree = self.tree
+        if right - left > 7:
+            return False
+        between = range(left + 1, right)
+        return all(
+            r not in self.mention_at and (tree.upos[r] in {"CCONJ", "NOUN", "PROPN", "ADJ", "PUNCT", "SYM"})
+            and tree.word[r] not in {";", ":"} for r in between
+        )  # fmt: skip
 
     # ---- "Oslo-based"
 
@@ -556,12 +585,27 @@ class _Extraction:
     ) -> list[_Filler]:
         """The mentions that stand in a place: itself, its conjuncts, its apposition, its antecedent."""
         found: list[_Filler] = []
-        for row in self.tree.conjuncts(token) if follow else [token]:
+        for row in self._listed(token) if follow else [token]:
             if self.tree.upos[row] in {"VERB", "AUX", "ADV"} and row not in self.mention_at:
                 continue
             found.extend(self._fill_one(row, kinds, through))
         seen: set[int] = set()
         return [f for f in found if not (f.reference.index in seen or seen.add(f.reference.index))]  # type: ignore[func-returns-value]
+
+    def _listed(self, token: int) -> list[int]:
+        """A place's coordinated words. "A, B and C" may be parsed as A, in apposition B and C."""
+        rows = self.tree.conjuncts(token)
+        first = self.mention_at.get(token)
+        if first is None:
+            return rows
+        for child in self.tree.with_label(token, APPOSITION):
+            other = self.mention_at.get(child)
+            if other is not None and other is not first and other.kind == first.kind:
+                listed = self.tree.conjuncts(child)
+                # "Bergen, Norway" says both.
+                if len(listed) > 1 or len(rows) > 1 or first.kind == "PLACE":
+                    rows.extend(listed)
+        return rows
 
     def _fill_one(
         self, row: int, kinds: Sequence[str], through: Sequence[str]
@@ -591,6 +635,10 @@ class _Extraction:
         if apposed:
             yield from apposed
             return
+        equal = self._said_to_be(row, kinds)
+        if equal:
+            yield from equal
+            return
         value = self.value_at.get(row)
         if tree.lemma[row] in through or (
             through and value is not None and value.kind == "PERCENT"
@@ -607,6 +655,29 @@ class _Extraction:
             wanted = tuple(k for k in kinds if k not in {"PERSON", "PLACE", "WORK", "PRODUCT"})
             if wanted and "ORG" in kinds:
                 yield from self._antecedent(row, ("ORG",))
+
+    def _said_to_be(self, row: int, kinds: Sequence[str]) -> list[_Filler]:
+        """The mention that a common noun describes: "Acme is a maker", "Acme, a maker based in Oslo"."""
+        tree = self.tree
+        if tree.upos[row] != "NOUN":
+            return []
+        head, label = tree.head[row], tree.deprel[row]
+        if (
+            label == "attr"
+            and tree.lemma[head] in {"be", "become", "remain"}
+            or tree.with_label(row, frozenset({"cop"}))
+        ):
+            verb = head if label == "attr" else row
+            subjects = tree.subjects(verb) if label == "attr" else tree.with_label(row, SUBJECT)
+            found = [f for t in subjects if t != row for f in self._fill_one(t, kinds, ())]
+            return [_Filler(f.reference, f.token, f.discount * 0.95) for f in found]
+        if (
+            label in APPOSITION
+            and (reference := self.mention_at.get(head))
+            and reference.kind in kinds
+        ):
+            return [_Filler(reference, head, 0.95)]
+        return []
 
     def _is_definite(self, row: int) -> bool:
         tree = self.tree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -106,6 +107,11 @@ class Ontology(_Part):
         """The entity type of a mention label, None when such mentions are not linked."""
         return _types_by_label(self).get(label)
 
+    @property
+    def digest(self) -> str:
+        """Equal for ontologies that say the same; part of the key of every artifact made by one."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
     def label_of(self, predicate: str) -> str:
         """The predicate in words; an unknown one reads as itself."""
         known = self.predicates.get(predicate)
@@ -129,13 +135,15 @@ def base() -> Ontology:
     return parse(text, over=None)
 
 
-def load(path: Path) -> Ontology:
-    """A user's ontology laid over the base.
+def load_ontology(path: Path | None = None) -> Ontology:
+    """The base, with a user's ontology laid over it when there is one.
 
     Raises:
         NotFound: no such file.
         InvalidInput: not YAML, or not of this form; the message says where.
     """
+    if path is None:
+        return base()
     try:
         size = path.stat().st_size
         text = path.read_text("utf-8") if size <= MAX_BYTES else ""

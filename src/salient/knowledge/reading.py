@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,6 @@ from salient.knowledge.syntax import Tree
 from salient.model import FURNITURE, Annotations, Text
 
 FORMAT = 1
-COMPONENT = "salient.reading.v1"
 _VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
 _MAX_QUOTE = 2000
 _MAX_NEAR = 6
@@ -77,8 +76,10 @@ class FindingRow:
 class Reading:
     """All that linking and extraction made of one document. Equal input gives equal bytes."""
 
-    component: str
+    COMPONENT: ClassVar[str] = "salient.reading@1"
+
     workspace: str
+    component: str = COMPONENT
     mentions: tuple[MentionRow, ...] = ()
     names: tuple[NameRow, ...] = ()
     findings: tuple[FindingRow, ...] = ()
@@ -95,8 +96,8 @@ class Reading:
             if body["format"] != FORMAT:
                 raise Corrupt("stored reading is not of this format", format=body["format"])
             return cls(
-                body["component"],
                 body["workspace"],
+                body["component"],
                 tuple(MentionRow(**row) for row in body["mentions"]),
                 tuple(NameRow(**row) for row in body["names"]),
                 tuple(FindingRow(**row) for row in body["findings"]),
@@ -106,7 +107,9 @@ class Reading:
 
 
 @dataclass(slots=True)
-class _Mention:
+class Mention:
+    """A mention with the name it belongs to: `root` is (type, norm) of the fullest form."""
+
     start: int
     end: int
     label: str
@@ -122,10 +125,10 @@ class _Mention:
 def read_document(
     text: Text,
     annotations: Annotations,
-    *,
     workspace: str,
     ontology: Ontology,
-    component: str = COMPONENT,
+    *,
+    gazetteer: object | None = None,
 ) -> Reading:
     """Names, mentions and findings of a document.
 
@@ -136,21 +139,46 @@ def read_document(
 
     Cost: linear in the text but for distinct names of one document, which are compared by key.
     """
-    mentions = _linkable(text, annotations, ontology)
-    _settle_types(mentions, ontology)
-    mentions, roles = _with_definitions(text.text, mentions)
-    _name(mentions, text.text)
-    kept = [m for m in mentions if m.root[1]]
+    kept, roles, tree = _linked(text, annotations, ontology)
     sentences = annotations.sentence_spans()
     ids = [name_id(workspace, *m.root) for m in kept]
     rows = _mention_rows(text, kept, ids, sentences)
     names = _name_rows(kept, ids, rows)
-    findings = _findings(text, annotations, ontology, kept, ids, roles)
-    return Reading(component, workspace, rows, names, findings)
+    findings = _findings(text, annotations, ontology, kept, ids, roles, tree)
+    return Reading(workspace, Reading.COMPONENT, rows, names, findings)
 
 
-def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[_Mention]:
-    found: list[_Mention] = []
+def linked(text: Text, annotations: Annotations, ontology: Ontology) -> list[Mention]:
+    """The mentions of a document with their names, in text order."""
+    return _linked(text, annotations, ontology)[0]
+
+
+def references_of(
+    mentions: Sequence[Mention], annotations: Annotations
+) -> tuple[list[Reference], list[Reference]]:
+    """Mentions and values as extraction wants them."""
+    references = [Reference(m.start, m.end, m.kind, i) for i, m in enumerate(mentions)]
+    values = [
+        Reference(start, end, label, i)
+        for i, (start, end, label, _) in enumerate(annotations.labelled(annotations.mentions))
+        if label in _VALUES
+    ]
+    return references, values
+
+
+def _linked(
+    text: Text, annotations: Annotations, ontology: Ontology
+) -> tuple[list[Mention], dict[int, str], Tree]:
+    mentions = _linkable(text, annotations, ontology)
+    tree = Tree(annotations, text.text)
+    _settle_types(mentions, ontology, organisations_by_syntax(tree, mentions))
+    mentions, roles = _with_definitions(text.text, mentions)
+    _name(mentions)
+    return [m for m in mentions if m.root[1]], roles, tree
+
+
+def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[Mention]:
+    found: list[Mention] = []
     blocks = text.block_start
     taken = -1
     for start, end, label, score in annotations.labelled(annotations.mentions):
@@ -167,12 +195,49 @@ def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[
             continue
         if (len(norm) == 1 and norm.isascii()) or is_legal_form(norm):
             continue
-        found.append(_Mention(start, end, label, score, kind, surface, norm))
+        found.append(Mention(start, end, label, score, kind, surface, norm))
         taken = end
     return found
 
 
-def _settle_types(mentions: Sequence[_Mention], ontology: Ontology) -> None:
+# Who is acquired, co-founded or has a chief executive is an organisation, whatever it looks like.
+_ORG_OBJECT_OF = frozenset({"acquire", "found", "co-found", "cofound"})
+_ORG_ROLE = frozenset({"ceo", "cfo", "cto", "coo", "executive", "founder", "cofounder", "co-founder", "subsidiary", "chairman", "chairwoman", "shareholder"})  # fmt: skip
+_PLACE_PREPOSITIONS = frozenset({"in", "near", "to", "from", "into", "across"})
+
+
+def organisations_by_syntax(tree: Tree, mentions: Sequence[Mention]) -> Counter[str]:
+    """Votes for ORG by norm, from what is said of names that the engine took for something else."""
+    votes: Counter[str] = Counter()
+    row = 0
+    for m in mentions:
+        while row < len(tree.start) and tree.end[row] <= m.start:
+            row += 1
+        if m.kind == "ORG":
+            continue
+        last = row
+        while last + 1 < len(tree.start) and tree.start[last + 1] < m.end:
+            last += 1
+        if last >= len(tree.start):
+            break
+        head, label = tree.head[last], tree.deprel[last]
+        if (
+            label in {"dobj", "obj", "nsubjpass", "nsubj:pass"}
+            and tree.lemma[head] in _ORG_OBJECT_OF
+        ):
+            votes[m.norm] += 1
+        elif label == "pobj":
+            noun = tree.head[head]
+            if tree.word[head] in {"of", "at"} and tree.lemma[noun] in _ORG_ROLE:
+                votes[m.norm] += 1
+            elif tree.word[head] in _PLACE_PREPOSITIONS:
+                votes[m.norm] -= 1
+    return votes
+
+
+def _settle_types(
+    mentions: Sequence[Mention], ontology: Ontology, organisations: Mapping[str, int]
+) -> None:
     """One type a norm: the one with the higher sum of scores; a legal form is a vote for ORG."""
     votes: dict[str, Counter[str]] = {}
     label_of: dict[tuple[str, str], Counter[str]] = {}
@@ -184,6 +249,8 @@ def _settle_types(mentions: Sequence[_Mention], ontology: Ontology) -> None:
     for norm, vote in votes.items():
         if "ORG" in ontology.types and parse(norm, "ORG").legal:
             vote["ORG"] += 2000
+        if "ORG" in ontology.types and organisations.get(norm, 0) > 0:
+            vote["ORG"] += 1200 * organisations[norm]
         winner[norm] = min(vote, key=lambda k: (-vote[k], order.index(k)))
     for mention in mentions:
         kind = winner[mention.norm]
@@ -196,11 +263,11 @@ def _settle_types(mentions: Sequence[_Mention], ontology: Ontology) -> None:
                 mention.label = (*ontology.types[kind].mentions, kind)[0]
 
 
-def _with_definitions(text: str, mentions: list[_Mention]) -> tuple[list[_Mention], dict[int, str]]:
+def _with_definitions(text: str, mentions: list[Mention]) -> tuple[list[Mention], dict[int, str]]:
     """Add mentions of defined terms. The dict gives the terms of parties by mention start."""
     spans = [(m.start, m.end, m.kind) for m in mentions]
     roles: dict[int, str] = {}
-    added: list[_Mention] = []
+    added: list[Mention] = []
     for defined in definitions.defined_terms(text, spans):
         bearer = mentions[defined.mention]
         if normalise(defined.term) != bearer.norm:
@@ -208,7 +275,7 @@ def _with_definitions(text: str, mentions: list[_Mention]) -> tuple[list[_Mentio
         for start, end in definitions.occurrences(text, defined.term, defined.start - 1):
             surface = text[start:end]
             added.append(
-                _Mention(start, end, bearer.label, 0.85, bearer.kind, surface, normalise(surface), defined.mention)
+                Mention(start, end, bearer.label, 0.85, bearer.kind, surface, normalise(surface), defined.mention)
             )  # fmt: skip
     for start, end, short_start, short_end in definitions.acronym_pairs(text):
         long = next(
@@ -229,13 +296,13 @@ def _with_definitions(text: str, mentions: list[_Mention]) -> tuple[list[_Mentio
                 continue
             mentions = [
                 *mentions,
-                _Mention(start, end, short.label, 0.7, short.kind, surface, norm),
+                Mention(start, end, short.label, 0.7, short.kind, surface, norm),
             ]
             long = len(mentions) - 1
         bearer = mentions[long]
         for at in definitions.occurrences(text, text[short_start:short_end], 0):
             added.append(
-                _Mention(
+                Mention(
                     *at,
                     bearer.label,
                     0.8,
@@ -248,7 +315,7 @@ def _with_definitions(text: str, mentions: list[_Mention]) -> tuple[list[_Mentio
     if not added:
         return mentions, roles
     # A defined term replaces what the engine made of the same words, unless that is longer.
-    merged: list[_Mention] = []
+    merged: list[Mention] = []
     by_priority = sorted(
         [
             (m.start, -(m.end - m.start), m.term_of is None, i, m)
@@ -271,7 +338,7 @@ def _with_definitions(text: str, mentions: list[_Mention]) -> tuple[list[_Mentio
     return merged, roles
 
 
-def _name(mentions: Sequence[_Mention], text: str) -> None:
+def _name(mentions: Sequence[Mention]) -> None:
     """Give every mention its root: the type and norm of the fullest form it is short for."""
     person = {m.norm: normalise(m.surface, person=True) for m in mentions if m.kind == "PERSON"}
     counts: Counter[tuple[str, str]] = Counter()
@@ -300,7 +367,7 @@ def _name(mentions: Sequence[_Mention], text: str) -> None:
 
 
 def _mention_rows(
-    text: Text, mentions: Sequence[_Mention], ids: Sequence[str], sentences: Any
+    text: Text, mentions: Sequence[Mention], ids: Sequence[str], sentences: Any
 ) -> tuple[MentionRow, ...]:
     starts = sentences[:, 0] if len(sentences) else np.zeros(0, np.int32)
     rows: list[MentionRow] = []
@@ -317,7 +384,7 @@ def _mention_rows(
 
 
 def _name_rows(
-    mentions: Sequence[_Mention], ids: Sequence[str], rows: Sequence[MentionRow]
+    mentions: Sequence[Mention], ids: Sequence[str], rows: Sequence[MentionRow]
 ) -> tuple[NameRow, ...]:
     forms: dict[str, Counter[str]] = {}
     near: dict[str, Counter[str]] = {}
@@ -356,19 +423,15 @@ def _findings(
     text: Text,
     annotations: Annotations,
     ontology: Ontology,
-    mentions: Sequence[_Mention],
+    mentions: Sequence[Mention],
     ids: Sequence[str],
     roles: Mapping[int, str],
+    tree: Tree,
 ) -> tuple[FindingRow, ...]:
-    references = [Reference(m.start, m.end, m.kind, i) for i, m in enumerate(mentions)]
-    values = [
-        Reference(start, end, label, i)
-        for i, (start, end, label, _) in enumerate(annotations.labelled(annotations.mentions))
-        if label in _VALUES
-    ]
+    references, values = references_of(mentions, annotations)
     candidates: list[Candidate] = []
     if annotations.language in {"en", "und"} and len(annotations.tokens):
-        candidates = extract(Tree(annotations, text.text), text.text, references, values, ontology)
+        candidates = extract(tree, text.text, references, values, ontology)
     preamble = agreements.read_preamble(text.text, references, values, list(ids))
     if preamble is not None:
         role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}

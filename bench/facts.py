@@ -1,0 +1,181 @@
+"""Facts of single passages against KnowledgeNet: precision, recall and F1 of the predicates that map.
+
+    python bench/facts.py ../shared/data/re/knowledgenet/folds1-3.jsonl.xz --fold 3
+
+A finding counts when its predicate maps to the property and both sides overlap the annotated spans (or
+name the same thing in the passage). The stored data does not say for which properties a passage was
+annotated, so a finding is held wrong only where the passage has a fact of that property, and `extra`
+counts those elsewhere, right or wrong. Facts with a pronoun for a side are left out of recall: most
+have their antecedent outside the passage, and a fact without a name is none here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from salient.knowledge.extract import Candidate, extract
+from salient.knowledge.ontology import base
+from salient.knowledge.reading import linked, references_of
+from salient.knowledge.syntax import Tree
+from salient.model import Annotations, Block, Builder, Kind, Part, Text
+
+# property -> (predicates, whether sides are exchanged)
+MAPPED = {
+    "FOUNDED_BY": (("founded",), True),
+    "CEO": (("holds_position",), True),
+    "EMPLOYEE_OR_MEMBER_OF": (("holds_position", "works_for", "left", "founded"), False),
+    "HEADQUARTERS": (("based_in",), False),
+    "SUBSIDIARY_OF": (("subsidiary_of", "owns", "acquired"), False),
+    "DATE_FOUNDED": (("founded_on",), False),
+    "DATE_OF_BIRTH": (("born_on",), False),
+    "PLACE_OF_BIRTH": (("born_in",), False),
+    "PLACE_OF_RESIDENCE": (("lives_in",), False),
+    "EDUCATED_AT": (("studied_at",), False),
+    "SPOUSE": (("married_to",), False),
+    "CHILD_OF": (("child_of",), False),
+}
+PRONOUNS = frozenset(
+    "i me my we us our you your he him his himself she her hers herself it its itself they them their who whom whose which"
+    " that where this".split()
+)
+_SWAPPED = {"owns", "acquired"}
+
+
+Places = list[list[tuple[int, int]]]
+
+
+def text_of(passage: str) -> Text:
+    builder = Builder()
+    builder.add(Part([Block(Kind.PARAGRAPH, passage)]))
+    return builder.build()
+
+
+def candidates(text: Text, annotations: Annotations) -> tuple[list[Candidate], Places]:
+    """What is found, and for each mention all places of its name in the passage."""
+    ontology = base()
+    mentions = linked(text, annotations, ontology)
+    references, values = references_of(mentions, annotations)
+    found = extract(Tree(annotations, text.text), text.text, references, values, ontology)
+    places: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for m in mentions:
+        places[m.root].append((m.start, m.end))
+    return found, [places[m.root] for m in mentions]
+
+
+def overlaps(a: tuple[int, int], b: list[int]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def said(found: list[Candidate], place: Places, name: str) -> Iterator[tuple[Any, Any]]:
+    """The two sides of each finding that states the property, each as the places that may count."""
+    predicates, swap = MAPPED[name]
+    for c in found:
+        if c.predicate not in predicates or c.qualifiers.get("modality") == "negated":
+            continue
+        title = c.qualifiers.get("title", "").lower()
+        if name == "CEO" and not any(w in title for w in ("ceo", "chief executive")):
+            continue
+        left = (c.subject_at, *place[c.subject])
+        right = (c.object_at, *place[c.object]) if c.object is not None else (c.object_at,)
+        yield (right, left) if swap != (c.predicate in _SWAPPED) else (left, right)
+
+
+def score(
+    rows: list[dict[str, Any]], everything: list[tuple[list[Candidate], Places]], show: str | None
+) -> None:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row, (found, references) in zip(rows, everything, strict=True):
+        for name in MAPPED:
+            every = [f for f in row["facts"] if f["property"] == name]
+            gold = every
+            hit: set[int] = set()
+            symmetric = name == "SPOUSE"
+            for left, right in said(found, references, name):
+                match = None
+                for i, fact in enumerate(gold):
+                    for s, o in (
+                        (fact["subject"], fact["object"]),
+                        (fact["object"], fact["subject"]),
+                    )[: 1 + symmetric]:
+                        if any(overlaps(p, s) for p in left) and any(overlaps(p, o) for p in right):
+                            match = i
+                # Many gold facts of one pair differ in the mention alone; a hit takes what it meets.
+                if match is None and not every:
+                    counts[name]["extra"] += 1
+                elif match is None:
+                    counts[name]["fp"] += 1
+                    if show == name:
+                        print(
+                            "FP",
+                            [row["text"][a:b] for a, b in left],
+                            [row["text"][a:b] for a, b in right],
+                            "|",
+                            row["text"][:220],
+                        )
+                elif match not in hit:
+                    hit.add(match)
+                    counts[name]["tp"] += 1
+            # A fact found through another of its mentions is found.
+            names = {
+                (row["text"][slice(*gold[i]["subject"])], row["text"][slice(*gold[i]["object"])])
+                for i in hit
+            }
+            for i, fact in enumerate(gold):
+                pair = (row["text"][slice(*fact["subject"])], row["text"][slice(*fact["object"])])
+                if any(side.lower() in PRONOUNS for side in pair):
+                    counts[name]["tp"] -= i in hit
+                elif i not in hit and pair not in names:
+                    counts[name]["fn"] += 1
+                    if show == name:
+                        print("FN", pair, "|", row["text"][:300])
+    total: Counter[str] = Counter()
+    for name, c in sorted(counts.items()):
+        total += c
+        print(json.dumps({"property": name, **measures(c)}))
+    print(json.dumps({"property": "micro average", **measures(total)}))
+
+
+def measures(c: Counter[str]) -> dict[str, float]:
+    precision = c["tp"] / max(c["tp"] + c["fp"], 1)
+    recall = c["tp"] / max(c["tp"] + c["fn"], 1)
+    f1 = 2 * precision * recall / max(precision + recall, 1e-9)
+    return {
+        "n": c["tp"] + c["fn"],
+        "precision": round(precision, 3),
+        "recall": round(recall, 3),
+        "f1": round(f1, 3),
+        "extra": c["extra"],
+    }
+
+
+def main() -> None:
+    from salient.nlp import open_engine
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--fold", type=int, default=3)
+    parser.add_argument("--engine", default="spacy")
+    parser.add_argument("--show", help="print the mistakes of a property")
+    args = parser.parse_args()
+    with lzma.open(args.data, "rt", encoding="utf-8") as file:
+        rows = [r for r in map(json.loads, file) if r["fold"] == args.fold]
+    texts = [text_of(r["text"]) for r in rows]
+    # A passage's text loses trailing white space only, so offsets hold.
+    annotations = list(open_engine(args.engine).annotate(texts))
+    began = time.perf_counter()
+    everything = [candidates(t, a) for t, a in zip(texts, annotations, strict=True)]
+    seconds = time.perf_counter() - began
+    words = sum(len(a.tokens) for a in annotations)
+    score(rows, everything, args.show)
+    print(json.dumps({"passages": len(rows), "words_per_s": round(words / seconds)}))
+
+
+if __name__ == "__main__":
+    main()
