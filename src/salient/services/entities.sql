@@ -82,3 +82,16 @@ SELECT * FROM entity
 WHERE workspace = :workspace AND n_mentions >= :least AND (:any_type = 1 OR type IN :types) AND (:origin IS NULL OR origin = :origin)
     AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(aliases) LIKE :pattern ESCAPE '!')
 ORDER BY LOWER(name), id LIMIT :limit OFFSET :offset
+
+-- name: together
+SELECT e.id AS id, e.name AS name, e.type AS type, COUNT(DISTINCT other.document_id) AS n
+FROM name_entity mine JOIN name_document md ON md.name_id = mine.name_id
+JOIN name_document other ON other.document_id = md.document_id
+JOIN name_entity ne ON ne.name_id = other.name_id AND ne.workspace = mine.workspace
+JOIN entity e ON e.workspace = ne.workspace AND e.id = ne.entity_id
+WHERE mine.workspace = :workspace AND mine.entity_id = :id AND e.id <> :id
+GROUP BY e.id, e.name, e.type ORDER BY n DESC, e.n_mentions, e.name, e.id LIMIT 24
+
+-- name: entity_of_subject
+SELECT id AS entity_id FROM entity WHERE workspace = :workspace AND id = :id
+UNION SELECT entity_id FROM name_entity WHERE workspace = :workspace AND name_id = :id

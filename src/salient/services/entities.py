@@ -1,0 +1,424 @@
+"""Entities: list, show, correct, and import those a client already knows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from salient.errors import InvalidInput, NotFound
+from salient.knowledge.decisions import Decisions
+from salient.knowledge.importing import import_entities
+from salient.model import Decision, Entity, Value, Verb
+from salient.pipeline.run import Progress
+from salient.services import Context, service
+from salient.services.facts import FactView, facts_of
+from salient.services.quotes import quote
+from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote
+from salient.storage.sql import like
+
+EntityId = Annotated[str, Field(min_length=1, max_length=64)]
+Person = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class ListEntities(Value):
+    """Filters are joined by AND."""
+
+    query: Annotated[str, Field(max_length=1000)] | None = None
+    """Part of a name or alias."""
+    types: tuple[str, ...] = ()
+    origin: Literal["kb", "found", "person"] | None = None
+    unmentioned: bool = False
+    """Also those of the knowledge base that no document mentions."""
+    sort: Literal["mentions", "documents", "name"] = "mentions"
+    offset: Offset = 0
+    limit: Limit = 100
+
+
+class EntityList(Value):
+    """A page of entities. `types` are counted over all that match but for the type."""
+
+    total: int
+    entities: tuple[Entity, ...]
+    types: tuple[FacetValue, ...]
+
+
+@service("entities.list")
+def list_entities(request: ListEntities, context: Context) -> EntityList:
+    """List entities with how often they are mentioned."""
+    sql = context.tables.load("salient.services", "entities.sql")
+    filters: dict[str, Any] = {
+        "workspace": context.workspace,
+        "pattern": like(request.query.lower()) if request.query else None,
+        "origin": request.origin,
+        "least": 0 if request.unmentioned else 1,
+    }
+    chosen = filters | {"types": list(request.types) or ["*"], "any_type": int(not request.types)}
+    with context.tables.read() as tx:
+        total = tx.value(sql.count, chosen)
+        page = chosen | {"limit": request.limit, "offset": request.offset}
+        rows = tx.rows(getattr(sql, f"by_{request.sort}"), page)
+        types = tx.rows(sql.types, filters)
+    return EntityList(
+        total=total,
+        entities=tuple(as_entity(r) for r in rows),
+        types=tuple(FacetValue(value=t.type, label=t.type, n=t.n) for t in types),
+    )
+
+
+def as_entity(row: Any) -> Entity:
+    """A row of the table `entity`."""
+    return Entity(
+        id=row.id,
+        workspace=row.workspace,
+        type=row.type,
+        name=row.name,
+        aliases=tuple(json.loads(row.aliases)),
+        identifiers=json.loads(row.identifiers),
+        properties=json.loads(row.properties),
+        origin=row.origin,
+        n_mentions=row.n_mentions,
+        n_documents=row.n_documents,
+    )
+
+
+class ShowEntity(Value):
+    """One entity by id."""
+
+    id: EntityId
+
+
+class NameView(Value):
+    """A name of an entity, and why it is one: the score and method of linking."""
+
+    name_id: str
+    surface: str
+    n_mentions: int
+    n_documents: int
+    score: float
+    method: str
+
+
+class DocumentCount(Value):
+    """A document and how often the entity stands in it."""
+
+    id: str
+    name: str
+    title: str | None
+    date: str | None
+    n: int
+
+
+class EntityDetails(Value):
+    """All that is known of an entity."""
+
+    entity: Entity
+    names: tuple[NameView, ...]
+    documents: tuple[DocumentCount, ...]
+    facts: tuple[FactView, ...]
+    n_facts: int
+    neighbours: tuple[EntityCount, ...]
+    decisions: tuple[Decision, ...]
+
+
+@service("entities.show")
+def show(request: ShowEntity, context: Context) -> EntityDetails:
+    """Show an entity: its names and why they are one, documents, facts, neighbours, corrections.
+
+    Raises:
+        NotFound: no such entity.
+    """
+    row = _row(context, request.id)
+    sql = context.tables.load("salient.services", "entities.sql")
+    key = {"workspace": context.workspace, "id": row.id}
+    with context.tables.read() as tx:
+        names = _names(tx.rows(sql.names, key))
+        found = tx.rows(sql.documents, key)
+        together = tx.rows(sql.together, key)
+    total, facts = facts_of(context, entity=row.id, predicate=None, offset=0, limit=50)
+    return EntityDetails(
+        entity=as_entity(row),
+        names=names,
+        documents=tuple(
+            DocumentCount(id=d.id, name=d.name, title=d.title, date=d.date, n=d.n) for d in found
+        ),
+        facts=facts,
+        n_facts=total,
+        neighbours=tuple(EntityCount(id=t.id, name=t.name, type=t.type, n=t.n) for t in together),
+        decisions=tuple(Decisions(context.tables, context.workspace).of_entity(row.id)),
+    )
+
+
+def _names(rows: list[Any]) -> tuple[NameView, ...]:
+    """One row a name from one a name and document; the most frequent form stands for it."""
+    by_name: dict[str, list[Any]] = {}
+    for row in rows:
+        by_name.setdefault(row.name_id, []).append(row)
+    views = []
+    for ident, group in by_name.items():
+        forms: dict[str, int] = {}
+        for row in group:
+            forms[row.surface] = forms.get(row.surface, 0) + row.n_mentions
+        views.append(
+            NameView(
+                name_id=ident,
+                surface=min(forms, key=lambda f: (-forms[f], f)),
+                n_mentions=sum(r.n_mentions for r in group),
+                n_documents=len(group),
+                score=group[0].score,
+                method=group[0].method,
+            )
+        )
+    return tuple(sorted(views, key=lambda v: (-v.n_mentions, v.surface)))
+
+
+class EntityMentions(Value):
+    """The mentions of an entity, by date and document."""
+
+    id: EntityId
+    offset: Offset = 0
+    limit: Limit = 50
+
+
+class EntityMention(Value):
+    """A mention in its sentence; the pieces that are hits are the mention."""
+
+    quote: Quote
+    label: str
+    surface: str
+    score: float
+
+
+class EntityMentionList(Value):
+    """A page of mentions."""
+
+    total: int
+    mentions: tuple[EntityMention, ...]
+
+
+@service("entities.mentions")
+def mentions(request: EntityMentions, context: Context) -> EntityMentionList:
+    """List every mention of an entity with its sentence, over all documents.
+
+    Raises:
+        NotFound: no such entity.
+    """
+    _row(context, request.id)
+    sql = context.tables.load("salient.services", "entities.sql")
+    key = {"workspace": context.workspace, "id": request.id}
+    with context.tables.read() as tx:
+        total = tx.value(sql.n_mentions, key)
+        rows = tx.rows(sql.mentions, key | {"limit": request.limit, "offset": request.offset})
+    documents = context.ledger.rows(list({r.document_id for r in rows}))
+    return EntityMentionList(
+        total=total,
+        mentions=tuple(
+            EntityMention(
+                quote=quote(
+                    context,
+                    documents[r.document_id],
+                    r.sentence_start,
+                    r.sentence_end,
+                    [(r.start_at, r.end_at)],
+                ),
+                label=r.label,
+                surface=r.surface,
+                score=r.score,
+            )
+            for r in rows
+            if r.document_id in documents
+        ),
+    )
+
+
+class Decided(Value):
+    """A correction that was recorded, and the entity to look at now."""
+
+    decision: Decision
+    entity_id: str | None
+
+
+class MergeEntities(Value):
+    """Entities that are one. The first keeps its name."""
+
+    ids: Annotated[tuple[EntityId, ...], Field(min_length=2, max_length=100)]
+    person: Person = "local"
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@service("entities.merge")
+def merge(request: MergeEntities, context: Context) -> Decided:
+    """Say that entities are one. It can be undone, and outlives every new run.
+
+    Raises:
+        NotFound: no such entity.
+        InvalidInput: the same entity twice.
+    """
+    if len(set(request.ids)) != len(request.ids):
+        raise InvalidInput("an entity cannot be merged with itself", ids=list(request.ids))
+    subjects = [_representative(context, ident) for ident in request.ids]
+    return _decide(context, Verb.MERGE, subjects, None, request.person, request.reason)
+
+
+class SplitEntity(Value):
+    """Names that are not this entity's."""
+
+    id: EntityId
+    name_ids: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
+    person: Person = "local"
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@service("entities.split")
+def split(request: SplitEntity, context: Context) -> Decided:
+    """Say that names belong to another entity than this one.
+
+    Raises:
+        NotFound: no such entity, or a name is not its own.
+        InvalidInput: all its names are split off.
+    """
+    _row(context, request.id)
+    own = _name_ids(context, request.id)
+    missing = set(request.name_ids) - set(own)
+    if missing:
+        raise NotFound(f"the entity has no name {min(missing)!r}", id=request.id)
+    kept = [n for n in own if n not in request.name_ids]
+    if not kept:
+        raise InvalidInput("one name at least must stay with the entity", id=request.id)
+    subjects = [kept[0], *request.name_ids]
+    return _decide(context, Verb.SPLIT, subjects, None, request.person, request.reason)
+
+
+class RenameEntity(Value):
+    """A new name."""
+
+    id: EntityId
+    name: Annotated[str, Field(min_length=1, max_length=500)]
+    person: Person = "local"
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@service("entities.rename")
+def rename(request: RenameEntity, context: Context) -> Decided:
+    """Give an entity another name; it is locked from then on.
+
+    Raises:
+        NotFound: no such entity.
+    """
+    subject = _representative(context, request.id)
+    return _decide(context, Verb.RENAME, [subject], request.name, request.person, request.reason)
+
+
+class RetypeEntity(Value):
+    """Another type."""
+
+    id: EntityId
+    type: Annotated[str, Field(min_length=1, max_length=16)]
+    person: Person = "local"
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@service("entities.retype")
+def retype(request: RetypeEntity, context: Context) -> Decided:
+    """Give an entity another type of the ontology.
+
+    Raises:
+        NotFound: no such entity.
+        InvalidInput: the ontology has no such type.
+    """
+    known = sorted(t.name for t in context.ontology.types)
+    if request.type not in known:
+        raise InvalidInput(f"the ontology has no type {request.type!r}", known=known)
+    subject = _representative(context, request.id)
+    return _decide(context, Verb.RETYPE, [subject], request.type, request.person, request.reason)
+
+
+class UndoDecision(Value):
+    """A correction to take back."""
+
+    decision_id: EntityId
+    person: Person = "local"
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@service("entities.undo", idempotent=False)
+def undo(request: UndoDecision, context: Context) -> Decided:
+    """Take a correction back.
+
+    Raises:
+        NotFound: no such correction.
+        Conflict: it was taken back already.
+    """
+    return _decide(
+        context, Verb.UNDO, [request.decision_id], None, request.person, request.reason
+    )
+
+
+class ImportEntities(Value):
+    """A CSV or JSONL file with id, type, name, and optionally aliases, identifiers, properties."""
+
+    path: str
+
+
+@service("entities.import", long=True)
+def import_(request: ImportEntities, context: Context) -> Done:
+    """Import the entities a client knows; importing again replaces those with the same id.
+
+    Raises:
+        NotFound: no such file.
+        InvalidInput: a line cannot be used; the message says which and why. Nothing is imported.
+    """
+    path = Path(request.path)
+    if not path.is_file():
+        raise NotFound(f"there is no file {request.path!r}", path=request.path)
+    n = import_entities(context.tables, context.workspace, path, ontology=context.ontology)
+    context.report(Progress("link", n, n))
+    context.coordinator.relink()
+    return Done(n=n)
+
+
+def _decide(
+    context: Context,
+    verb: Verb,
+    subjects: list[str],
+    value: str | None,
+    person: str,
+    reason: str | None,
+) -> Decided:
+    log = Decisions(context.tables, context.workspace)
+    decision = log.record(verb, subjects, value=value, person=person, reason=reason)
+    context.coordinator.resolve(None)
+    entity = None
+    if verb is not Verb.UNDO:
+        sql = context.tables.load("salient.services", "entities.sql")
+        with context.tables.read() as tx:
+            row = tx.one(sql.entity_of_subject, {"workspace": context.workspace, "id": subjects[0]})
+        entity = row.entity_id if row else None
+    return Decided(decision=decision, entity_id=entity)
+
+
+def _representative(context: Context, ident: str) -> str:
+    """What a decision about an entity names: an entity of the knowledge base itself, else the
+    smallest of its names, since ids of found entities are made anew with every linking.
+    """
+    row = _row(context, ident)
+    names = _name_ids(context, ident)
+    return row.id if row.origin == "kb" or not names else names[0]
+
+
+def _name_ids(context: Context, ident: str) -> list[str]:
+    sql = context.tables.load("salient.services", "entities.sql")
+    with context.tables.read() as tx:
+        values = {"workspace": context.workspace, "ids": [ident]}
+        return [r.name_id for r in tx.rows(sql.names_of, values)]
+
+
+def _row(context: Context, ident: str) -> Any:
+    sql = context.tables.load("salient.services", "entities.sql")
+    with context.tables.read() as tx:
+        row = tx.one(sql.find, {"workspace": context.workspace, "id": ident})
+    if row is None:
+        raise NotFound(f"no entity {ident!r}", id=ident)
+    return row
