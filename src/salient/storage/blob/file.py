@@ -15,7 +15,8 @@ import mmap
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import parse_qs
@@ -144,6 +145,7 @@ class Driver(BlobDriver):
         return self._root.joinpath(*itertools.chain(*folders), *more, "=" + name)
 
     def _publish(self, partial: Path, target: Path, *, only_if_absent: bool) -> bool:
+        changed: Sequence[Path] = ()
         for attempt in itertools.count():
             try:
                 changed = self._make_folders(target.parent)
@@ -165,7 +167,7 @@ class Driver(BlobDriver):
                     _sync_folder(folder)
         return True
 
-    def _make_folders(self, folder: Path) -> list[Path]:
+    def _make_folders(self, folder: Path) -> Sequence[Path]:
         """Make `folder`; the folders that got a new entry by it."""
         missing = []
         while not folder.is_dir():
@@ -235,16 +237,16 @@ def _keys(folder: Path, base: bytes, prefix: bytes) -> Iterator[bytes]:
         raise Unavailable("the blob folder cannot be listed") from exc
     ends = {end for end, _ in entries}
     entries += [(piece + b"/", "") for piece in continued if piece + b"/" not in ends]
-    for end, name in sorted(entries, key=lambda item: item[0]):
+    for end, below in sorted(entries, key=itemgetter(0)):
         key = base + end
-        if name is None:
+        if below is None:
             if key.startswith(prefix):
                 yield key
             continue
         # A long segment's folder and a short one's may hold keys that mix in order.
         streams = []
-        if name and _may_hold(key, prefix):
-            streams.append(_keys(folder / name, key, prefix))
+        if below and _may_hold(key, prefix):
+            streams.append(_keys(folder / below, key, prefix))
         if end[:-1] in continued and _may_hold(key[:-1], prefix):
             streams.append(_keys(folder / continued[end[:-1]], key[:-1], prefix))
         yield from heapq.merge(*streams)
