@@ -1,0 +1,154 @@
+"""Facts: findings that say the same of the same entities, with every sentence behind them.
+
+A fact is not stored. It is what findings add up to under the present linking, so that merging,
+splitting, deleting and reading anew change facts at once and leave none without evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from salient.errors import NotFound
+from salient.model import Evidence, Fact, Status
+from salient.storage.sql import Reading, Tables
+
+
+def fact_id(
+    workspace: str, subject: str, predicate: str, entity: str | None, value: str | None
+) -> str:
+    """The id of the fact with these parts: 20 hex digits."""
+    parts = "\0".join((workspace, subject, predicate, entity or "", value or ""))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def page(
+    tables: Tables,
+    workspace: str,
+    *,
+    entity: str | None = None,
+    predicate: str | None = None,
+    offset: int = 0,
+    limit: int = 50,
+) -> tuple[int, list[Fact]]:
+    """How many facts fit, and a page of them: most documents first, then surest."""
+    sql = tables.load("salient.knowledge", "facts.sql")
+    chosen: dict[str, Any] = {"workspace": workspace, "entity": entity, "predicate": predicate}
+    with tables.read() as tx:
+        total = int(tx.value(sql.count, chosen) or 0)
+        rows = tx.rows(sql.page, chosen | {"limit": limit, "offset": offset})
+        verdicts = _verdicts(tx, sql, workspace)
+        return total, [_fact(tx, sql, workspace, row, verdicts) for row in rows]
+
+
+def every(tables: Tables, workspace: str) -> Iterator[Fact]:
+    """All facts in order of their parts: equal workspaces give equal sequences."""
+    sql = tables.load("salient.knowledge", "facts.sql")
+    with tables.read() as tx:
+        verdicts = _verdicts(tx, sql, workspace)
+        for row in tx.rows(sql.all_facts, {"workspace": workspace}):
+            yield _fact(tx, sql, workspace, row, verdicts)
+
+
+def predicates(
+    tables: Tables, workspace: str, *, entity: str | None = None
+) -> list[tuple[str, int]]:
+    """How many facts there are of each predicate, most first."""
+    sql = tables.load("salient.knowledge", "facts.sql")
+    with tables.read() as tx:
+        rows = tx.rows(sql.predicates, {"workspace": workspace, "entity": entity})
+        return [(r.predicate, r.n) for r in rows]
+
+
+def judged_as(tables: Tables, workspace: str, ident: str) -> list[str]:
+    """What a verdict on a fact names: subject name, predicate, object name or value.
+
+    Names, not entities: a verdict outlives every new linking.
+
+    Raises:
+        NotFound: no such fact.
+    """
+    sql = tables.load("salient.knowledge", "facts.sql")
+    with tables.read() as tx:
+        for row in tx.rows(sql.all_facts, {"workspace": workspace}):
+            parts = (row.subject, row.predicate, row.object_entity, row.object_value)
+            if fact_id(workspace, *parts) == ident:
+                first = _evidence_rows(tx, sql, workspace, row)[0]
+                return [first.subject_name, row.predicate, first.object_name or row.object_value]
+    raise NotFound(f"no fact {ident!r}", id=ident)
+
+
+def _evidence_rows(tx: Reading, sql: Any, workspace: str, row: Any) -> list[Any]:
+    by_value = row.object_entity is None
+    query = sql.evidence_of_value if by_value else sql.evidence_of_entity
+    values = {
+        "workspace": workspace,
+        "subject": row.subject,
+        "predicate": row.predicate,
+        "object": row.object_value if by_value else row.object_entity,
+    }
+    return tx.rows(query, values)
+
+
+def _fact(
+    tx: Reading, sql: Any, workspace: str, row: Any, verdicts: dict[tuple[str, ...], Status]
+) -> Fact:
+    rows = _evidence_rows(tx, sql, workspace, row)
+    qualifiers: dict[str, str] = {}
+    for found in rows:  # surest first: its word on a qualifier stays
+        for name, value in json.loads(found.qualifiers).items():
+            qualifiers.setdefault(name, value)
+    key = (row.subject, row.predicate, row.object_entity or row.object_value or "")
+    return Fact(
+        id=fact_id(workspace, row.subject, row.predicate, row.object_entity, row.object_value),
+        workspace=workspace,
+        subject=row.subject,
+        predicate=row.predicate,
+        object_entity=row.object_entity,
+        object_value=None if row.object_entity else row.object_value,
+        qualifiers=qualifiers,
+        evidence=tuple(
+            Evidence(
+                start=r.start_at,
+                end=r.end_at,
+                document_id=r.document_id,
+                version=r.version,
+                page=r.page,
+                quote=r.quote,
+                component=r.component,
+                confidence=r.confidence,
+            )
+            for r in rows
+        ),
+        confidence=_noisy_or(rows),
+        status=verdicts.get(key, Status.PROPOSED),
+    )
+
+
+def _noisy_or(rows: Sequence[Any]) -> float:
+    """The chance that not every document is wrong; a document counts once, with its surest sentence."""
+    best: dict[str, float] = {}
+    for row in rows:
+        best[row.document_id] = max(best.get(row.document_id, 0.0), row.confidence)
+    wrong = 1.0
+    for confidence in sorted(best.values()):
+        wrong *= 1.0 - confidence
+    return min(1.0, max(0.0, 1.0 - wrong))
+
+
+def _verdicts(tx: Reading, sql: Any, workspace: str) -> dict[tuple[str, ...], Status]:
+    """People's last word on facts, by (subject entity, predicate, object entity or value)."""
+    rows = tx.rows(sql.verdicts, {"workspace": workspace})
+    undone = {json.loads(r.subjects)[0] for r in rows if r.verb == "undo"}
+    standing = [
+        (r.verb, json.loads(r.subjects)) for r in rows if r.verb != "undo" and r.id not in undone
+    ]
+    names = sorted({n for _, s in standing for n in (s[0], s[2])})
+    if not names:
+        return {}
+    found = tx.rows(sql.entity_of_name, {"workspace": workspace, "ids": names})
+    entity = {r.name_id: r.entity_id for r in found}
+    status = {"accept": Status.ACCEPTED, "reject": Status.REJECTED}
+    return {(entity.get(s[0], s[0]), s[1], entity.get(s[2], s[2])): status[v] for v, s in standing}
