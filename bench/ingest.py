@@ -61,7 +61,10 @@ def cpu_seconds() -> float:
     """Of this process and its ended children."""
     return sum(
         u.ru_utime + u.ru_stime
-        for u in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+        for u in (
+            resource.getrusage(resource.RUSAGE_SELF),
+            resource.getrusage(resource.RUSAGE_CHILDREN),
+        )
     )
 
 
@@ -105,8 +108,12 @@ def conversion(folder: Path) -> dict[str, float]:
             pages += text.n_pages
             characters += len(text.text)
         seconds = time.perf_counter() - began
-    return {"pages": pages, "seconds": round(seconds, 2), "pages_per_s": round(pages / seconds, 1),
-            "characters_per_s": round(characters / seconds)}
+    return {
+        "pages": pages,
+        "seconds": round(seconds, 2),
+        "pages_per_s": round(pages / seconds, 1),
+        "characters_per_s": round(characters / seconds),
+    }
 
 
 def annotation(texts: list[str]) -> dict[str, float]:
@@ -122,13 +129,17 @@ def annotation(texts: list[str]) -> dict[str, float]:
     engine = open_engine("spacy")
     list(engine.annotate(made[:1]))
     began, tokens = time.process_time(), 0
-    for annotations in engine.annotate(made):
-        tokens += len(annotations.tokens)
+    for found in engine.annotate(made):
+        tokens += len(found.tokens)
     seconds = time.process_time() - began
     words = sum(len(t.split()) for t in texts)
-    return {"words": words, "tokens": tokens, "cpu_seconds": round(seconds, 1),
-            "words_per_cpu_s": round(words / seconds),
-            "rss_mb": round(psutil.Process().memory_info().rss / 1e6)}
+    return {
+        "words": words,
+        "tokens": tokens,
+        "cpu_seconds": round(seconds, 1),
+        "words_per_cpu_s": round(words / seconds),
+        "rss_mb": round(psutil.Process().memory_info().rss / 1e6),
+    }
 
 
 def main() -> None:
@@ -147,7 +158,9 @@ def main() -> None:
             (pdfs / file.name).symlink_to(file)
             (mixed / file.name).symlink_to(file)
         with lzma.open(contracts / "contracts.jsonl.xz", "rt", encoding="utf-8") as lines:
-            texts = [json.loads(line)["text"] for _, line in zip(range(given.texts), lines, strict=False)]
+            texts = [
+                json.loads(line)["text"] for _, line in zip(range(given.texts), lines, strict=False)
+            ]
         for n, text in enumerate(texts):
             (mixed / f"{n:03}.txt").write_text(text, encoding="utf-8")
         rows["conversion"] = conversion(pdfs)
@@ -156,13 +169,24 @@ def main() -> None:
             rows[f"chain_{processes}"] = whole_chain(mixed, processes)
     fidelity = subprocess.run(
         [sys.executable, ROOT / "bench" / "fidelity.py", "--shared", given.shared, "--json"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    rows["fidelity"] = json.loads(fidelity.stdout.splitlines()[-1]) if fidelity.returncode == 0 else fidelity.stderr[-300:]
+    rows["fidelity"] = (
+        json.loads(fidelity.stdout.splitlines()[-1])
+        if fidelity.returncode == 0
+        else fidelity.stderr[-300:]
+    )
     for name, row in rows.items():
         print(f"{name:12} {row}")
-    line = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": platform.machine(),
-            "cores": os.cpu_count(), "load": os.getloadavg()[0], **rows}
+    line = {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        **rows,
+    }
     results = ROOT / "bench" / "results" / "ingest.jsonl"
     results.parent.mkdir(exist_ok=True)
     with results.open("a", encoding="utf-8") as file:

@@ -20,8 +20,15 @@ def errors_page() -> str:
         for code, kind in errors.tree().items()
         if code != "error"
     ]
-    head = "# Errors\n\nEvery fault is one of these, in Python, on the command line and over REST.\n\n"
-    return head + "| code | class | HTTP status | try again |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    head = (
+        "# Errors\n\nEvery fault is one of these, in Python, on the command line and over REST.\n\n"
+    )
+    return (
+        head
+        + "| code | class | HTTP status | try again |\n|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
 
 
 def settings_page() -> str:
@@ -37,7 +44,7 @@ def settings_page() -> str:
 
     def walk(model: type, value: object, path: str) -> None:
         docs = _field_docs(model)
-        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
+        for name in model.model_fields:  # type: ignore[attr-defined]
             inner = getattr(value, name)
             dotted = f"{path}{name}"
             if hasattr(type(inner), "model_fields"):

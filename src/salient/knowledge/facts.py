@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from salient.errors import NotFound
+from salient.knowledge.decisions import KB, Log, constraints, in_force
 from salient.model import Evidence, Fact, Status
 from salient.storage.sql import Reading, Tables
 
@@ -39,7 +40,7 @@ def page(
     with tables.read() as tx:
         total = int(tx.value(sql.count, chosen) or 0)
         rows = tx.rows(sql.page, chosen | {"limit": limit, "offset": offset})
-        verdicts = _verdicts(tx, sql, workspace)
+        verdicts = _verdicts(tx, sql, tables, workspace)
         return total, [_fact(tx, sql, workspace, row, verdicts) for row in rows]
 
 
@@ -47,7 +48,7 @@ def every(tables: Tables, workspace: str) -> Iterator[Fact]:
     """All facts in order of their parts: equal workspaces give equal sequences."""
     sql = tables.load("salient.knowledge", "facts.sql")
     with tables.read() as tx:
-        verdicts = _verdicts(tx, sql, workspace)
+        verdicts = _verdicts(tx, sql, tables, workspace)
         for row in tx.rows(sql.all_facts, {"workspace": workspace}):
             yield _fact(tx, sql, workspace, row, verdicts)
 
@@ -62,21 +63,20 @@ def predicates(
         return [(r.predicate, r.n) for r in rows]
 
 
-def judged_as(tables: Tables, workspace: str, ident: str) -> list[str]:
-    """What a verdict on a fact names: subject name, predicate, object name or value.
-
-    Names, not entities: a verdict outlives every new linking.
+def find(tables: Tables, workspace: str, ident: str) -> Fact:
+    """The fact with an id.
 
     Raises:
-        NotFound: no such fact.
+        NotFound: no such fact; linking may have made another of it.
+
+    Cost: linear in the number of facts.
     """
     sql = tables.load("salient.knowledge", "facts.sql")
     with tables.read() as tx:
-        for row in tx.rows(sql.all_facts, {"workspace": workspace}):
+        for row in tx.stream(sql.all_facts, {"workspace": workspace}):
             parts = (row.subject, row.predicate, row.object_entity, row.object_value)
             if fact_id(workspace, *parts) == ident:
-                first = _evidence_rows(tx, sql, workspace, row)[0]
-                return [first.subject_name, row.predicate, first.object_name or row.object_value]
+                return _fact(tx, sql, workspace, row, _verdicts(tx, sql, tables, workspace))
     raise NotFound(f"no fact {ident!r}", id=ident)
 
 
@@ -138,17 +138,18 @@ def _noisy_or(rows: Sequence[Any]) -> float:
     return min(1.0, max(0.0, 1.0 - wrong))
 
 
-def _verdicts(tx: Reading, sql: Any, workspace: str) -> dict[tuple[str, ...], Status]:
-    """People's last word on facts, by (subject entity, predicate, object entity or value)."""
-    rows = tx.rows(sql.verdicts, {"workspace": workspace})
-    undone = {json.loads(r.subjects)[0] for r in rows if r.verb == "undo"}
-    standing = [
-        (r.verb, json.loads(r.subjects)) for r in rows if r.verb != "undo" and r.id not in undone
-    ]
-    names = sorted({n for _, s in standing for n in (s[0], s[2])})
-    if not names:
+def _verdicts(
+    tx: Reading, sql: Any, tables: Tables, workspace: str
+) -> dict[tuple[str, ...], Status]:
+    """People's verdicts by (subject entity, predicate, object entity or value)."""
+    judged = constraints(in_force(Log(tables, workspace).read_in(tx))).judged
+    refs = sorted({r for subject, _, other in judged for r in (subject, other)})
+    if not refs:
         return {}
-    found = tx.rows(sql.entity_of_name, {"workspace": workspace, "ids": names})
+    found = tx.rows(sql.entity_of_name, {"workspace": workspace, "ids": refs})
     entity = {r.name_id: r.entity_id for r in found}
-    status = {"accept": Status.ACCEPTED, "reject": Status.REJECTED}
-    return {(entity.get(s[0], s[0]), s[1], entity.get(s[2], s[2])): status[v] for v, s in standing}
+
+    def now(ref: str) -> str:
+        return entity.get(ref, ref.removeprefix("=").removeprefix(KB))
+
+    return {(now(s), predicate, now(o)): verdict for (s, predicate, o), verdict in judged.items()}

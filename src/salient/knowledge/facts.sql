@@ -55,8 +55,5 @@ WHERE f.workspace = :workspace AND (f.object_name IS NULL OR o.entity_id IS NOT 
 GROUP BY s.entity_id, f.predicate, o.entity_id, f.object_value
 ORDER BY s.entity_id, f.predicate, COALESCE(o.entity_id, ''), COALESCE(f.object_value, '')
 
--- name: verdicts
-SELECT verb, subjects, id, sequence FROM decision WHERE workspace = :workspace AND verb IN ('accept', 'reject', 'undo') ORDER BY sequence
-
 -- name: entity_of_name
 SELECT name_id, entity_id FROM name_entity WHERE workspace = :workspace AND name_id IN :ids

@@ -30,7 +30,7 @@ _SHARED = (
     Field("label", "keyword"),
     Field("entity", "keyword"),
     Field("year", "keyword"),
-    Field("date", "keyword"),
+    Field("date", "date"),
 )
 
 

@@ -23,8 +23,8 @@ from salient.services.views import (
     Limit,
     Offset,
     Piece,
+    like,
 )
-from salient.storage.sql import like
 
 _SORTS = Literal["added", "name", "size", "state"]
 

@@ -9,15 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from salient.errors import InvalidInput, NotFound
-from salient.knowledge.decisions import Decisions
+from salient.knowledge.decisions import KB, Log, touched_by
 from salient.knowledge.importing import import_entities
 from salient.model import Decision, Entity, Value, Verb
 from salient.pipeline.run import Progress
 from salient.services import Context, service
 from salient.services.facts import FactView, facts_of
 from salient.services.quotes import quote
-from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote
-from salient.storage.sql import like
+from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote, like
 
 EntityId = Annotated[str, Field(min_length=1, max_length=64)]
 Person = Annotated[str, Field(min_length=1, max_length=128)]
@@ -147,7 +146,18 @@ def show(request: ShowEntity, context: Context) -> EntityDetails:
         facts=facts,
         n_facts=total,
         neighbours=tuple(EntityCount(id=t.id, name=t.name, type=t.type, n=t.n) for t in together),
-        decisions=tuple(Decisions(context.tables, context.workspace).of_entity(row.id)),
+        decisions=_decisions(context, row.id),
+    )
+
+
+def _decisions(context: Context, ident: str) -> tuple[Decision, ...]:
+    """Corrections that are about an entity, and what was taken back of them."""
+    log = Log(context.tables, context.workspace)
+    refs = set(log.name_refs(ident))
+    every = log.read()
+    about = {d.id for d in every if refs & touched_by(d)}
+    return tuple(
+        d for d in every if d.id in about or (d.verb is Verb.UNDO and d.subjects[0] in about)
     )
 
 
@@ -254,12 +264,11 @@ def merge(request: MergeEntities, context: Context) -> Decided:
 
     Raises:
         NotFound: no such entity.
-        InvalidInput: the same entity twice.
+        InvalidInput: fewer than two different ones, or two of the knowledge base.
     """
-    if len(set(request.ids)) != len(request.ids):
-        raise InvalidInput("an entity cannot be merged with itself", ids=list(request.ids))
-    subjects = [_representative(context, ident) for ident in request.ids]
-    return _decide(context, Verb.MERGE, subjects, None, request.person, request.reason)
+    log = Log(context.tables, context.workspace)
+    made = log.merge(request.ids, request.person, request.reason)
+    return _decided(context, made, request.ids[0])
 
 
 class SplitEntity(Value):
@@ -276,19 +285,34 @@ def split(request: SplitEntity, context: Context) -> Decided:
     """Say that names belong to another entity than this one.
 
     Raises:
-        NotFound: no such entity, or a name is not its own.
-        InvalidInput: all its names are split off.
+        NotFound: no such entity.
+        InvalidInput: a name is not its own, or none would be left.
     """
-    _row(context, request.id)
-    own = _name_ids(context, request.id)
-    missing = set(request.name_ids) - set(own)
-    if missing:
-        raise NotFound(f"the entity has no name {min(missing)!r}", id=request.id)
-    kept = [n for n in own if n not in request.name_ids]
-    if not kept:
-        raise InvalidInput("one name at least must stay with the entity", id=request.id)
-    subjects = [kept[0], *request.name_ids]
-    return _decide(context, Verb.SPLIT, subjects, None, request.person, request.reason)
+    log = Log(context.tables, context.workspace)
+    made = log.split(request.id, request.name_ids, request.person, request.reason)
+    return _decided(context, made, request.id)
+
+
+class PartEntities(Value):
+    """Two entities that are not one."""
+
+    id: EntityId
+    other: EntityId
+    person: Person = "local"
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@service("entities.keep_apart")
+def keep_apart(request: PartEntities, context: Context) -> Decided:
+    """Say that two entities are never one, whatever their names look like.
+
+    Raises:
+        NotFound: no such entity.
+        InvalidInput: they are the same entity.
+    """
+    log = Log(context.tables, context.workspace)
+    made = log.never_merge(request.id, request.other, request.person, request.reason)
+    return _decided(context, made, request.id)
 
 
 class RenameEntity(Value):
@@ -307,8 +331,9 @@ def rename(request: RenameEntity, context: Context) -> Decided:
     Raises:
         NotFound: no such entity.
     """
-    subject = _representative(context, request.id)
-    return _decide(context, Verb.RENAME, [subject], request.name, request.person, request.reason)
+    log = Log(context.tables, context.workspace)
+    made = log.rename(request.id, request.name, request.person, request.reason)
+    return _decided(context, made, request.id)
 
 
 class RetypeEntity(Value):
@@ -331,8 +356,9 @@ def retype(request: RetypeEntity, context: Context) -> Decided:
     known = sorted(t.name for t in context.ontology.types)
     if request.type not in known:
         raise InvalidInput(f"the ontology has no type {request.type!r}", known=known)
-    subject = _representative(context, request.id)
-    return _decide(context, Verb.RETYPE, [subject], request.type, request.person, request.reason)
+    log = Log(context.tables, context.workspace)
+    made = log.retype(request.id, request.type, request.person, request.reason)
+    return _decided(context, made, request.id)
 
 
 class UndoDecision(Value):
@@ -349,11 +375,10 @@ def undo(request: UndoDecision, context: Context) -> Decided:
 
     Raises:
         NotFound: no such correction.
-        Conflict: it was taken back already.
+        InvalidInput: it was taken back already.
     """
-    return _decide(
-        context, Verb.UNDO, [request.decision_id], None, request.person, request.reason
-    )
+    log = Log(context.tables, context.workspace)
+    return _decided(context, log.undo(request.decision_id, request.person, request.reason), None)
 
 
 class ImportEntities(Value):
@@ -379,40 +404,18 @@ def import_(request: ImportEntities, context: Context) -> Done:
     return Done(n=n)
 
 
-def _decide(
-    context: Context,
-    verb: Verb,
-    subjects: list[str],
-    value: str | None,
-    person: str,
-    reason: str | None,
-) -> Decided:
-    log = Decisions(context.tables, context.workspace)
-    decision = log.record(verb, subjects, value=value, person=person, reason=reason)
-    context.coordinator.resolve(None)
-    entity = None
-    if verb is not Verb.UNDO:
-        sql = context.tables.load("salient.services", "entities.sql")
-        with context.tables.read() as tx:
-            row = tx.one(sql.entity_of_subject, {"workspace": context.workspace, "id": subjects[0]})
-        entity = row.entity_id if row else None
-    return Decided(decision=decision, entity_id=entity)
-
-
-def _representative(context: Context, ident: str) -> str:
-    """What a decision about an entity names: an entity of the knowledge base itself, else the
-    smallest of its names, since ids of found entities are made anew with every linking.
-    """
-    row = _row(context, ident)
-    names = _name_ids(context, ident)
-    return row.id if row.origin == "kb" or not names else names[0]
-
-
-def _name_ids(context: Context, ident: str) -> list[str]:
+def _decided(context: Context, made: tuple[Decision, set[str]], ident: str | None) -> Decided:
+    """Link anew what a decision touches; say which entity now has what `ident` was about."""
+    decision, touched = made
+    context.coordinator.resolve(touched)
     sql = context.tables.load("salient.services", "entities.sql")
     with context.tables.read() as tx:
-        values = {"workspace": context.workspace, "ids": [ident]}
-        return [r.name_id for r in tx.rows(sql.names_of, values)]
+        for subject in (ident, *decision.subjects):
+            key = (subject or "").removeprefix(KB)
+            row = tx.one(sql.entity_of_subject, {"workspace": context.workspace, "id": key})
+            if row is not None:
+                return Decided(decision=decision, entity_id=row.entity_id)
+    return Decided(decision=decision, entity_id=None)
 
 
 def _row(context: Context, ident: str) -> Any:

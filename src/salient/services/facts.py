@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from salient.knowledge import facts as knowledge_facts
-from salient.knowledge.decisions import Decisions
-from salient.model import Decision, Fact, Status, Value, Verb
+from salient.knowledge.decisions import Log
+from salient.model import Decision, Fact, Status, Value
 from salient.services import Context, service
 from salient.services.quotes import of_evidence
 from salient.services.views import FacetValue, Limit, Offset, Quote
@@ -149,8 +149,7 @@ def judge(request: JudgeFact, context: Context) -> Judged:
     Raises:
         NotFound: no such fact.
     """
-    subjects = knowledge_facts.judged_as(context.tables, context.workspace, request.id)
-    verb = Verb.ACCEPT if request.verdict == "accept" else Verb.REJECT
-    log = Decisions(context.tables, context.workspace)
-    decision = log.record(verb, subjects, person=request.person, reason=request.reason)
-    return Judged(decision=decision)
+    fact = knowledge_facts.find(context.tables, context.workspace, request.id)
+    verdict = Status.ACCEPTED if request.verdict == "accept" else Status.REJECTED
+    log = Log(context.tables, context.workspace)
+    return Judged(decision=log.judge(fact, verdict, request.person, request.reason)[0])

@@ -164,7 +164,9 @@ def _network(context: Context, found: knowledge_graph.Network) -> Network:
                 source=e.source,
                 target=e.target,
                 predicate=e.predicate,
-                label="together" if e.kind == "together" else context.ontology.label_of(e.predicate),
+                label="together"
+                if e.kind == "together"
+                else context.ontology.label_of(e.predicate),
                 kind=e.kind,
                 n=e.n,
                 confidence=round(e.confidence, 4),

@@ -13,13 +13,12 @@ from salient.model import Document, Value
 from salient.pipeline.ledger import as_document
 from salient.services import Context, service
 from salient.services.quotes import quote
-from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote
+from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote, like
 from salient.storage.search import Hit, Hits, Query, SearchIndex
-from salient.storage.sql import like
 
 FACETS = ("media_type", "language", "label", "entity", "folder", "year", "document")
 _QUOTES = 3  # passages shown under a found document
-_VECTOR_HITS = 200  # nearest passages that count as found by meaning
+_ALIKE = 0.3  # cosine below which nothing counts as found by meaning
 
 Filters = Annotated[dict[str, tuple[str, ...]], Field(max_length=20)]
 
@@ -175,6 +174,7 @@ def query_of(request: SearchRequest, context: Context, facets: Sequence[str] = (
         offset=request.offset,
         highlight=("text",),
         highlight_text=text,
+        min_similarity=_ALIKE,
     )
 
 
