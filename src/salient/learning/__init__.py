@@ -1,0 +1,1 @@
+"""What is learned from text: arrays in, arrays out. No stores, no documents."""
