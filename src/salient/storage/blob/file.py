@@ -174,7 +174,9 @@ class Driver(BlobDriver):
             missing.append(folder)
             folder = folder.parent
         for new in reversed(missing):
-            new.mkdir(exist_ok=True)
+            # Not `exist_ok`: that raises too, if somebody deletes the folder at this moment.
+            with contextlib.suppress(FileExistsError):
+                new.mkdir()
         return [new.parent for new in missing]
 
     def _sweep(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from salient.errors import Unavailable
-from salient.storage.blob import BlobDriver
+from salient.storage.blob import CHUNK_BYTES, BlobDriver
 
 
 class Driver(BlobDriver):
@@ -19,7 +19,7 @@ class Driver(BlobDriver):
 
     def put(self, key: str, source: BinaryIO, *, only_if_absent: bool) -> int | None:
         self._open()
-        content = source.read()
+        content = b"".join(iter(lambda: source.read(CHUNK_BYTES), b""))
         with self._lock:
             blobs = self._open()
             if only_if_absent and key in blobs:

@@ -45,9 +45,10 @@ class Driver(KeyValueDriver):
 
     def delete(self, key: str) -> bool:
         row = self._write(
-            "delete from kv where k=? returning t is null or t>?", key.encode(), self._clock()
-        )
-        return bool(row and row[0])
+            "delete from kv where k=? and (t is null or t>?) returning 1",
+            key.encode(), self._clock(),
+        )  # fmt: skip
+        return row is not None
 
     def swap(
         self, key: str, expected: bytes | None, value: bytes | None, *, ttl_s: float | None

@@ -1,0 +1,52 @@
+"""Every key-value backend keeps the same promises."""
+
+import os
+import time
+
+import pytest
+
+from salient.errors import Misconfigured
+
+pytest.register_assert_rewrite("salient.storage.testing")
+
+from salient.storage import kv as module  # noqa: E402
+from salient.storage.kv import KeyValue  # noqa: E402
+from salient.storage.testing import KeyValueContract  # noqa: E402
+
+URLS = {"memory": "memory:", "sqlite": "sqlite:{tmp}/a folder/kv.db"}
+
+
+@pytest.fixture(params=URLS)
+def kv(request, tmp_path):
+    url = URLS[request.param]
+    if url is None:  # skipped on a laptop, failed in CI
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {request.param} server given")
+    store = KeyValue.open(url.format(tmp=tmp_path))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def pass_time(kv):
+    if getattr(kv._driver, "_clock", None) is None:
+        return time.sleep  # a server's own clock cannot be moved
+
+    def move(seconds):
+        before = kv._driver._clock
+        kv._driver._clock = lambda: before() + seconds
+
+    return move
+
+
+class TestKeyValue(KeyValueContract):
+    pass
+
+
+def test_no_backend_ships_without_the_suite():
+    assert set(URLS) == set(module.SCHEMES)
+
+
+def test_unknown_scheme_names_the_known_ones():
+    with pytest.raises(Misconfigured) as info:
+        KeyValue.open("punchcard:")
+    assert "sqlite" in info.value.context["known"]
