@@ -20,11 +20,12 @@ export interface EntityCount { id: string; name: string; type: string; n: number
 
 export interface Status {
   workspace: string; total: number; states: Partial<Record<State, number>>; n_pages: number; n_mentions: number;
-  n_entities: number; n_facts: number; n_passages: number; running: boolean; rate_per_minute: number; seconds_left: number | null;
+  n_entities: number; n_facts: number; n_passages: number; running: boolean;
+  failures: { state: State; code: string; n: number }[];
 }
 export interface DocumentList { total: number; documents: Doc[]; states: Partial<Record<State, number>>; media_types: FacetValue[] }
 export interface DocumentShown {
-  document: Doc; metadata: Record<string, string>; children: Doc[]; parent: Doc | null;
+  document: Doc; metadata: Record<string, string>; date: string | null; children: Doc[]; parent: Doc | null;
   versions: { version: string; size_bytes: number; added_at: string }[];
   stages: { stage: string; component: string; seconds: number; finished_at: string }[];
   paged: boolean; n_view_pages: number; has_images: boolean; entities: EntityCount[]; labels: Record<string, number>; n_facts: number;
@@ -36,11 +37,10 @@ export interface Cell { row: number; column: number; row_span: number; column_sp
 export interface Block { kind: BlockKind; level: number; start: number; end: number; pieces: Piece[]; cells: Cell[] }
 export interface Mention {
   ordinal: number; start: number; end: number; label: string; surface: string; entity_id: string | null;
-  entity_name: string | null; score: number; component: string; boxes: Box[];
+  entity_name: string | null; score: number; component: string; page: number | null; view_page: number; boxes: Box[];
 }
-export interface PlacedMention extends Mention { page: number | null; view_page: number }
 export interface Page {
-  page: number; label: string | null; width_pt: number; height_pt: number; ocr: boolean; image: boolean;
+  page: number; n_view_pages: number; label: string | null; width_pt: number; height_pt: number; ocr: boolean; image: boolean;
   blocks: Block[]; mentions: Mention[]; hit_boxes: Box[];
 }
 export interface Job {
@@ -51,11 +51,11 @@ export interface Job {
 export type Mode = "keyword" | "hybrid" | "meaning";
 export type Filters = Record<string, string[]>;
 export interface DocumentHit { document: Doc; score: number; quotes: Quote[] }
-export type PassageHit = Quote & { score: number };
-export interface SearchReply<Hit> { total: number; seconds: number; hits: Hit[]; facets: Record<string, FacetValue[]>; corrected: string | null }
+export interface PassageHit { quote: Quote; score: number }
+export interface SearchReply<Hit> { total: number; seconds: number; hits: Hit[]; facets: Record<string, FacetValue[]> }
 export interface Answer {
   found: boolean; answer: string | null; confidence: number;
-  sentences: { quote: Quote; confidence: number; context: Quote }[];
+  sentences: { quote: Quote; answer: string | null; confidence: number; context: Quote }[];
   passages: PassageHit[]; reason: string | null; seconds: number;
 }
 export interface Entity {
@@ -76,7 +76,7 @@ export interface Decision {
 export interface EntityName { name_id: string; surface: string; n_mentions: number; n_documents: number; score: number; method: string }
 export interface EntityShown {
   entity: Entity; names: EntityName[]; documents: { id: string; name: string; title: string | null; n: number; date: string | null }[];
-  facts: Fact[]; neighbours: EntityCount[]; similar: { entity: Entity; score: number; reason: string }[]; decisions: Decision[];
+  facts: Fact[]; n_facts: number; neighbours: EntityCount[]; decisions: Decision[];
 }
 export interface EntityMention { quote: Quote; label: string; surface: string; score: number }
 export interface GraphNode { id: string; name: string; type: string; n_mentions: number; expanded: boolean }
@@ -86,7 +86,7 @@ export interface GraphEdge {
 }
 export interface Neighbourhood { nodes: GraphNode[]; edges: GraphEdge[]; left_out: number }
 export interface SimilarDocument {
-  document: Doc; score: number; shared_entities: EntityCount[]; pair: { mine: Quote; theirs: Quote } | null;
+  document: Doc; score: number; shared_entities: EntityCount[]; pair: { mine: Quote; theirs: Quote; score: number } | null;
 }
 export interface Check { name: string; ok: boolean; detail: string; remedy: string | null }
 export interface Setting { name: string; value: string; origin: string }

@@ -3,7 +3,7 @@ import type { Mention, Piece } from "../api/types";
 import { hitStarts, plain, rowsOf, runsOf } from "./runs";
 
 const mention = (ordinal: number, start: number, end: number, label = "ORG"): Mention => ({
-  ordinal, start, end, label, surface: "", entity_id: null, entity_name: null, score: 1, component: "t", boxes: [],
+  ordinal, start, end, label, surface: "", entity_id: null, entity_name: null, score: 1, component: "t", page: 1, view_page: 1, boxes: [],
 });
 const piece = (text: string, start: number, marks: number[] = [], hit = false): Piece => ({ text, start, marks, hit });
 const index = (...all: Mention[]) => new Map(all.map((m) => [m.ordinal, m]));

@@ -1,0 +1,66 @@
+/** What the server tells by itself: status and jobs, over one event stream, with polling while it is cut. */
+import { useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { call } from "./client";
+import type { Job, Status } from "./types";
+
+const POLL_MS = 3000;
+const SETTLE_MS = 900;
+/** Replies that change when documents do. */
+const FOLLOWERS = ["documents/list", "documents/show", "entities/list", "search/documents", "search/passages"];
+
+/** Connect the page to the server's events. Returns whether the stream is up. */
+export function useLive(): boolean {
+  const client = useQueryClient();
+  const [up, setUp] = useState(false);
+  useEffect(() => {
+    const source = new EventSource("/v1/events");
+    let poll = 0;
+    const catchUp = () => void refresh(client);
+    source.onopen = () => {
+      setUp(true);
+      window.clearInterval(poll);
+      poll = 0;
+      catchUp(); // events are a hint: what happened while the stream was cut is read again
+    };
+    source.onerror = () => {
+      setUp(false);
+      if (!poll) poll = window.setInterval(catchUp, POLL_MS);
+    };
+    source.addEventListener("status", (event) => takeStatus(client, JSON.parse(event.data as string) as Status));
+    source.addEventListener("job", (event) => takeJob(client, JSON.parse(event.data as string) as Job));
+    return () => {
+      source.close();
+      window.clearInterval(poll);
+    };
+  }, [client]);
+  return up;
+}
+
+async function refresh(client: QueryClient): Promise<void> {
+  try {
+    takeStatus(client, await call<Status>("status/show"));
+    for (const job of (await call<{ jobs: Job[] }>("jobs/list")).jobs) takeJob(client, job);
+  } catch {
+    // The server is away; the next try tells. Views show their own faults.
+  }
+}
+
+let later = 0;
+function takeStatus(client: QueryClient, status: Status): void {
+  const before = client.getQueryData<Status>(["status/show"]);
+  client.setQueryData(["status/show"], status);
+  if (!before || JSON.stringify(before) === JSON.stringify(status) || later) return;
+  // At most one refetch a beat, however fast documents finish.
+  later = window.setTimeout(() => {
+    later = 0;
+    for (const service of FOLLOWERS) void client.invalidateQueries({ queryKey: [service] });
+  }, SETTLE_MS);
+}
+
+function takeJob(client: QueryClient, job: Job): void {
+  client.setQueryData<{ jobs: Job[] }>(["jobs/list"], (before) => {
+    const others = (before?.jobs ?? []).filter((j) => j.id !== job.id);
+    return { jobs: [job, ...others].sort((a, b) => b.started_at.localeCompare(a.started_at)) };
+  });
+}
