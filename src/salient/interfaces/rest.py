@@ -164,7 +164,7 @@ def _files(api: FastAPI, app: App) -> None:
     def original(document_id: str) -> Response:
         """The document's bytes as they were added."""
         row = context.ledger.row(document_id)
-        stream = context.blobs.open(original_key(row.version))
+        stream = context.blobs.stream(original_key(row.version))
         # Only formats that a browser shows without running anything are shown in place.
         shown = row.media_type in ("application/pdf", "text/plain") or (
             (row.media_type or "").startswith("image/") and row.media_type != "image/svg+xml"

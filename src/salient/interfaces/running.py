@@ -104,7 +104,10 @@ class Runner:
     def _close_left_open(self) -> None:
         """Jobs that an earlier process left running have failed."""
         records = self._app.context.records
-        where = {"workspace": self._app.context.workspace, "state": JobState.RUNNING.value}
+        where: dict[str | tuple[str, ...], Any] = {
+            "workspace": self._app.context.workspace,
+            "state": JobState.RUNNING.value,
+        }
         body = {
             "code": "interrupted",
             "message": "the process that ran it ended: start it again",

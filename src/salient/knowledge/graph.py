@@ -218,9 +218,11 @@ def _edges(
         return []
     edges: list[Edge] = []
     if "fact" in kinds:
-        for r in tx.rows(sql.fact_edges, {"workspace": workspace, "ids": list(ids)}):
-            if not predicates or r.predicate in predicates:
-                edges.append(Edge(r.source, r.target, r.predicate, "fact", r.n, r.confidence))
+        edges += [
+            Edge(r.source, r.target, r.predicate, "fact", r.n, r.confidence)
+            for r in tx.rows(sql.fact_edges, {"workspace": workspace, "ids": list(ids)})
+            if not predicates or r.predicate in predicates
+        ]
     if "together" in kinds:
         seen: set[tuple[str, str]] = set()
         values = {"workspace": workspace, "ids": list(ids), "limit": _FANOUT}

@@ -8,7 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from salient.errors import NotFound
 from salient.model import Source
@@ -102,7 +102,7 @@ def take(source: Source, blobs: Blobs, max_bytes: int, depth: int = 0) -> Intake
             key = original_key(version)
             if not blobs.exists(key):
                 copy.seek(0)
-                blobs.put(key, copy)
+                blobs.put(key, cast(BinaryIO, copy))
     except FileNotFoundError:
         return failed("vanished", "the file was gone when its turn came: add it again")
     except PermissionError:

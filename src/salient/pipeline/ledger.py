@@ -222,7 +222,8 @@ class Ledger:
     def give_back_orphans(self, max_attempts: int) -> tuple[int, int]:
         """Requeue what dead owners held; quarantine what was tried too often: (requeued, quarantined)."""
         with self._tables.transaction() as tx:
-            orphans, poisoned = [], []
+            orphans: list[str] = []
+            poisoned: list[str] = []
             for row in tx.rows(self._sql.running, {"workspace": self.workspace}):
                 alive = Owner.alive(row.owner or "")
                 if alive or (alive is None and (row.lease_until or 0) > time.time()):
@@ -231,9 +232,9 @@ class Ledger:
             for ids in _chunks(orphans):
                 tx.run(self._sql.release, {"ids": ids, "updated_at": now()})
             for ident in poisoned:
-                row = tx.one(self._sql.find, {"id": ident})
-                if row is not None:
-                    self._finish(tx, quarantine(row, max_attempts))
+                found = tx.one(self._sql.find, {"id": ident})
+                if found is not None:
+                    self._finish(tx, quarantine(found, max_attempts))
         return len(orphans), len(poisoned)
 
     def release(self, ids: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from salient import knowledge, log
@@ -28,6 +29,7 @@ _log = log.get(__name__)
 
 _INTAKE = 64  # documents entered in one transaction
 _PATIENCE_S = 2.0  # longest time between two commits while results come in
+_LOCK_S = 20.0  # how long a killed holder keeps others from linking
 _PER_PROCESS = 4  # documents that make another process worth its start
 
 
@@ -138,9 +140,20 @@ class Coordinator:
         return len(found)
 
     def resolve(self, touched: set[str] | None) -> None:
-        """Link names to entities again: those touched, or all."""
-        with self._cache.lock(f"resolve/{self.workspace}", ttl_s=3600):
-            Resolver(self._tables, self.workspace).resolve(touched)
+        """Link names to entities again: those touched, or all. One at a time in a workspace."""
+        with self._cache.lock(f"resolve/{self.workspace}", ttl_s=_LOCK_S, wait_s=600) as lease:
+            # Linking everything may take longer than a lock should outlive a killed holder.
+            with _every(_LOCK_S / 4, lease.renew):
+                Resolver(self._tables, self.workspace).resolve(touched)
+
+    def _resolve_left(self) -> None:
+        """Link all anew where a run was killed after its commits and before it linked them."""
+        prefix = f"pending/resolve/{self.workspace}/"
+        left = [k for k in self._blobs.list(prefix) if not Owner.alive(k.removeprefix(prefix))]
+        if left:
+            self.resolve(None)
+        for key in left:
+            self._blobs.delete(key)
 
     def _take_in(self, sources: Iterable[Source], tally: _Tally, report: Report) -> Iterator[None]:
         """Enter sources batch by batch; each step makes the entered ones claimable."""
@@ -170,12 +183,15 @@ class Coordinator:
         processes: int | None,
     ) -> None:
         self.ledger.give_back_orphans(self._config.max_attempts)
-        batch = _Batch(self._committer)
+        self._resolve_left()
         owner = Owner()
+        pending = f"pending/resolve/{self.workspace}/{owner.name}"
+        batch = _Batch(self._committer, lambda: self._blobs.put(pending, b""))
         # The first documents come in before an executor is chosen: their number decides.
         next(incoming, None)
         try:
-            with self._beating(owner), self._executor(processes) as executor:
+            beat = partial(self.ledger.extend, owner, self._config.lease_s)
+            with _every(self._config.lease_s / 4, beat), self._executor(processes) as executor:
                 while True:
                     for item in executor.run(self._tasks(owner, incoming, batch)):
                         outcome = self._settled(item, batch)
@@ -199,6 +215,7 @@ class Coordinator:
             batch.flush()
             if batch.touched:
                 self.resolve(batch.touched)
+            self._blobs.delete(pending)
 
     def _tasks(self, owner: Owner, incoming: Iterator[None], batch: _Batch) -> Iterator[Task]:
         """Claim documents as workers ask for them; take more in when none are left."""
@@ -236,25 +253,26 @@ class Coordinator:
         """The blob key of the knowledge base's names, written if it is not there."""
         return knowledge.publish_gazetteer(self._tables, self._blobs, self.workspace)
 
-    @contextmanager
-    def _beating(self, owner: Owner) -> Iterator[None]:
-        """Extend the leases of this run while it lives."""
-        stop = threading.Event()
 
-        def beat() -> None:
-            while not stop.wait(self._config.lease_s / 4):
-                try:
-                    self.ledger.extend(owner, self._config.lease_s)
-                except Error as error:  # a missed beat is not the end; the lease outlives three
-                    _log.warning("lease.not_extended", code=error.code)
+@contextmanager
+def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
+    """Do something again and again in a thread while the block runs: leases and locks are kept so."""
+    stop = threading.Event()
 
-        thread = threading.Thread(target=beat, name="salient-lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+    def beat() -> None:
+        while not stop.wait(seconds):
+            try:
+                action()
+            except Error as error:  # one missed beat is not the end: three more fit into a lease
+                _log.warning("lease.not_extended", code=error.code)
+
+    thread = threading.Thread(target=beat, name="salient-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 _END: Any = object()
@@ -263,8 +281,9 @@ _END: Any = object()
 class _Batch:
     """What workers made and is not yet committed, and what is claimed."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer, before: Callable[[], object]) -> None:
         self._committer = committer
+        self._before = before
         self._committed = time.monotonic()
         self.results: list[Outcome] = []
         self.claimed: set[str] = set()
@@ -278,6 +297,7 @@ class _Batch:
         """Commit what there is."""
         results, self.results = self.results, []
         if results:
+            self._before()
             self.touched |= self._committer.commit(results)
             self.claimed.difference_update(r.document_id for r in results)
         self._committed = time.monotonic()

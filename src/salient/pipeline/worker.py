@@ -197,7 +197,7 @@ class Worker:
             return
         with (
             tempfile.NamedTemporaryFile(prefix="salient-") as copy,
-            self._blobs.open(key) as stream,
+            self._blobs.stream(key) as stream,
         ):
             shutil.copyfileobj(stream, copy)
             copy.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -70,8 +70,9 @@ def add(request: AddDocuments, context: Context) -> Added:
     def given() -> Any:
         yield from intake.sources(request.paths)
         for upload in request.uploads:
-            data = context.blobs.get(upload.blob)
-            yield Source(f"upload:{upload.name}", upload.name, lambda data=data: BytesIO(data))
+            yield Source(
+                f"upload:{upload.name}", upload.name, partial(context.blobs.stream, upload.blob)
+            )
 
     run = context.coordinator.add(given(), context.report, request.processes)
     for upload in request.uploads:
@@ -123,7 +124,7 @@ def list_documents(request: ListDocuments, context: Context) -> DocumentList:
     any_type = not request.media_types
     chosen = filters | {"states": states, "types": types, "any_type": int(any_type)}
     with context.tables.read() as tx:
-        total = tx.one(sql.count, chosen).n
+        total = tx.value(sql.count, chosen)
         order = f"{request.sort}_{'down' if request.descending else 'up'}"
         page = chosen | {"limit": request.limit, "offset": request.offset}
         rows = tx.rows(getattr(sql, f"by_{order}"), page)
@@ -202,7 +203,7 @@ def show(request: ShowDocument, context: Context) -> DocumentDetails:
         key = {"id": row.id, "workspace": context.workspace}
         entities = tx.rows(sql.entities, key)
         labels = tx.rows(sql.labels, key)
-        facts = tx.one(sql.n_findings, key).n
+        facts = tx.value(sql.n_findings, key)
     parent = context.ledger.rows([row.parent_id]).get(row.parent_id) if row.parent_id else None
     return DocumentDetails(
         document=as_document(row),
@@ -435,7 +436,7 @@ def mentions(request: ListMentions, context: Context) -> MentionList:
     text = context.texts.text(request.id)
     sql = context.tables.load("salient.services", "documents.sql")
     with context.tables.read() as tx:
-        total = tx.one(sql.n_mentions, {"id": request.id}).n
+        total = tx.value(sql.n_mentions, {"id": request.id})
     found = _mentions(
         context,
         text,

@@ -353,7 +353,7 @@ def retype(request: RetypeEntity, context: Context) -> Decided:
         NotFound: no such entity.
         InvalidInput: the ontology has no such type.
     """
-    known = sorted(t.name for t in context.ontology.types)
+    known = sorted(context.ontology.types)
     if request.type not in known:
         raise InvalidInput(f"the ontology has no type {request.type!r}", known=known)
     log = Log(context.tables, context.workspace)
@@ -400,7 +400,7 @@ def import_(request: ImportEntities, context: Context) -> Done:
         raise NotFound(f"there is no file {request.path!r}", path=request.path)
     n = import_entities(context.tables, context.workspace, path, ontology=context.ontology)
     context.report(Progress("link", n, n))
-    context.coordinator.relink()
+    context.coordinator.resolve(None)
     return Done(n=n)
 
 

@@ -142,8 +142,8 @@ def passages(request: SearchRequest, context: Context) -> PassageHits:
 
 
 def _quote(context: Context, row: object, hit: Hit) -> Quote:
-    start = int(hit.fields["start"])  # type: ignore[arg-type] # a number field of the passage schema
-    end = int(hit.fields["end"])  # type: ignore[arg-type] # likewise
+    start = int(hit.fields["start"])
+    end = int(hit.fields["end"])
     hits = [(a + start, b + start) for a, b in hit.highlights.get("text", ())]
     return quote(context, row, start, end, hits, with_boxes=False)
 

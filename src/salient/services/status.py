@@ -41,8 +41,8 @@ def show(request: ShowStatus, context: Context) -> Status:
     counts = context.ledger.counts()
     sql = context.tables.load("salient.services", "entities.sql")
     with context.tables.read() as tx:
-        entities = tx.one(sql.totals, {"workspace": context.workspace})
-        findings = tx.one(sql.n_findings, {"workspace": context.workspace}).n
+        (entities,) = tx.rows(sql.totals, {"workspace": context.workspace})
+        findings = tx.value(sql.n_findings, {"workspace": context.workspace})
     return Status(
         workspace=context.workspace,
         total=counts.total,
