@@ -226,7 +226,10 @@ def _keys(folder: Path, base: bytes, prefix: bytes) -> Iterator[bytes]:
                     continue
                 try:
                     if name.startswith("="):
-                        entries.append((_piece(name[1:]), None))
+                        if entry.is_file():
+                            entries.append((_piece(name[1:]), None))
+                    elif not entry.is_dir():
+                        continue
                     elif name.endswith("%"):
                         continued[_piece(name[:-1])] = name
                     else:

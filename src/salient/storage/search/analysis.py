@@ -166,7 +166,8 @@ def fold(word: str) -> str:
     """Lower case without accents, ligatures or width: what one types for what one means."""
     if word.isascii():
         return word.lower()
-    flat = unicodedata.normalize("NFKD", _DROPPED.sub("", word).casefold())
+    flat = unicodedata.normalize("NFKD", _DROPPED.sub("", word)).casefold()
+    flat = unicodedata.normalize("NFKD", flat)
     # Marks on Latin, Greek and Cyrillic letters go; in other scripts they are vowels.
     flat = "".join(c for c in flat if not (c < "\u0591" and unicodedata.combining(c)))
     folded = unicodedata.normalize("NFC", flat.translate(_FOLDED))

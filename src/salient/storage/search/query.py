@@ -157,8 +157,9 @@ def _nodes(found: re.Match[str], kinds: Mapping[str, str]) -> list[Node]:
     field, phrase, word = found["field"], found["phrase"], found["word"]
     if field is not None and field not in kinds:
         # Not a field of ours: a time, an address, a label in the text. Its words count.
-        text = f"{field} {phrase if phrase is not None else word}"
-        return _phrases(None, text) if phrase is None else [*_phrases(None, field), *_row(phrase)]
+        if phrase is None:
+            return _phrases(None, f"{field}:{word}")
+        return [*_phrases(None, field), *_row(phrase)]
     if field is not None and kinds[field] != "text":
         value = phrase if phrase is not None else word
         return [Value(field, value)]

@@ -113,8 +113,9 @@ class VectorReader:
 
     def _at(self, ids: U64) -> NDArray[np.intp]:
         at = np.searchsorted(self.ids, ids)
-        at = at[at < len(self.ids)] if len(self.ids) else at[:0]
-        return at[np.isin(self.ids[at], ids)]
+        within = at < len(self.ids)
+        at = at[within]
+        return at[self.ids[at] == ids[within]]
 
     def _similarities(self, query: F32, at: NDArray[np.intp]) -> F32:
         out = np.empty(len(at), np.float32)
