@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from salient import knowledge, log
+from salient import log
 from salient.errors import Error
+from salient.knowledge.ontology import load_ontology
 from salient.knowledge.resolve import Resolver
 from salient.model import Source, State
-from salient.pipeline import intake
+from salient.pipeline import intake, known
 from salient.pipeline.commit import Committer, Indexes
 from salient.pipeline.executors import Executor, Inline, LocalProcesses, Lost
 from salient.pipeline.ledger import Counts, Intake, Ledger, Outcome, Owner, quarantine
@@ -141,10 +143,10 @@ class Coordinator:
 
     def resolve(self, touched: set[str] | None) -> None:
         """Link names to entities again: those touched, or all. One at a time in a workspace."""
-        with self._cache.lock(f"resolve/{self.workspace}", ttl_s=_LOCK_S, wait_s=600) as lease:
-            # Linking everything may take longer than a lock should outlive a killed holder.
-            with _every(_LOCK_S / 4, lease.renew):
-                Resolver(self._tables, self.workspace).resolve(touched)
+        lock = self._cache.lock(f"resolve/{self.workspace}", ttl_s=_LOCK_S, wait_s=600)
+        # Linking everything may take longer than a lock should outlive a killed holder.
+        with lock as lease, _every(_LOCK_S / 4, lease.renew):
+            Resolver(self._tables, self.workspace).resolve(touched)
 
     def _resolve_left(self) -> None:
         """Link all anew where a run was killed after its commits and before it linked them."""
@@ -251,7 +253,8 @@ class Coordinator:
 
     def _gazetteer(self) -> str | None:
         """The blob key of the knowledge base's names, written if it is not there."""
-        return knowledge.publish_gazetteer(self._tables, self._blobs, self.workspace)
+        ontology = load_ontology(Path(self._worker.ontology) if self._worker.ontology else None)
+        return known.publish(self._tables, self._blobs, self.workspace, ontology)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from salient.learning.vectors import Encoder, open_encoder
 from salient.model import Annotations, Child, Kind, State, Text
 from salient.nlp import Engine, open_engine
 from salient.nlp.gazetteer import Gazetteer
+from salient.pipeline import known
 from salient.pipeline import passages as cutting
 from salient.pipeline.dates import document_date
 from salient.pipeline.intake import original_key, readable
@@ -98,7 +99,7 @@ class Worker:
     @property
     def gazetteer(self) -> Gazetteer | None:
         if self._gazetteer is None and self.config.gazetteer:
-            self._gazetteer = Gazetteer.load(self._blobs.get(self.config.gazetteer))
+            self._gazetteer = known.load(self._blobs, self.config.gazetteer)
         return self._gazetteer
 
     def close(self) -> None:
@@ -256,9 +257,10 @@ class Worker:
         }
 
         def make() -> bytes:
-            return read_document(
-                text, annotations, self.config.workspace, self._ontology, gazetteer=self.gazetteer
-            ).dump()
+            seen = annotations
+            if self.gazetteer is not None:
+                seen = known.overlay(text, annotations, self.gazetteer)
+            return read_document(text, seen, self.config.workspace, self._ontology).dump()
 
         key = artifact_key(task.version, READ, Reading.COMPONENT, parameters, made_from)
         self._made(READ, Reading.COMPONENT, key, stages, make)
