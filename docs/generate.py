@@ -60,8 +60,9 @@ def _field_docs(model: type) -> dict[str, str]:
     """The strings that stand below fields."""
     import ast
     import inspect
+    import textwrap
 
-    tree = ast.parse(inspect.cleandoc(inspect.getsource(model))).body[0]
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     docs, last = {}, None
     for node in tree.body:  # type: ignore[attr-defined]
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
