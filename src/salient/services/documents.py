@@ -320,7 +320,7 @@ def page(request: ShowPage, context: Context) -> PageView:
     mentions = _mentions(context, text, row.id, low, high, with_boxes=True)
     hits = [(request.mark.start, request.mark.end)] if request.mark else []
     if request.query:
-        found = context.indexes.passages.highlight(request.query, text.text[low:high])
+        found = context.indexes.passages.highlight(request.query, text.text[low:high], "text")
         hits += [(a + low, b + low) for a, b in found]
     marks = [(m.start, m.end, m.ordinal) for m in mentions]
     paged = bool(text.n_pages)

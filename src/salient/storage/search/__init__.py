@@ -288,6 +288,15 @@ class SearchIndex:
             facets,
         )
 
+    def highlight(self, query: str, text: str, field: str) -> tuple[tuple[int, int], ...]:
+        """Spans of what a user's words ask for in a text that need not be in the index.
+
+        Args:
+            field: as which field of the schema the text is looked at.
+        """
+        asked = self._asked(query, "any")
+        return marks(text, field, asked) if asked is not None else ()
+
     def close(self) -> None:
         """Close; changes that were not committed are lost."""
         self._driver.close()
