@@ -663,8 +663,8 @@ class _Extraction:
             return []
         head, label = tree.head[row], tree.deprel[row]
         if (
-            label == "attr"
-            and tree.lemma[head] in {"be", "become", "remain"}
+            (label == "attr"
+            and tree.lemma[head] in {"be", "become", "remain"})
             or tree.with_label(row, frozenset({"cop"}))
         ):
             verb = head if label == "attr" else row
