@@ -62,6 +62,10 @@ READERS: dict[str, str] = {
     "image/webp": "salient.readers.image:read",
     "image/bmp": "salient.readers.image:read",
     "image/gif": "salient.readers.image:read",
+    "text/plain": "salient.readers.plain:read",
+    "text/csv": "salient.readers.delimited:read",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "salient.readers.docx:read",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "salient.readers.pptx:read",
 }
 
 
