@@ -323,9 +323,12 @@ class _Run:
         if kb is not None:
             row = dict(current[kb])
             properties = json.loads(row["properties"])
-            imported = properties.get("imported", {})
-            row["name"] = named or imported.get("name", row["name"])
-            row["type"] = typed or imported.get("type", row["type"])
+            imported = properties.pop("imported", {"name": row["name"], "type": row["type"]})
+            row["name"] = named or imported["name"]
+            row["type"] = typed or imported["type"]
+            if named or typed:  # what to go back to when the decision is undone
+                properties["imported"] = imported
+            row["properties"] = json.dumps(properties, ensure_ascii=False, sort_keys=True)
             return row | counts
         surfaces: Counter[str] = Counter()
         for r in core:
