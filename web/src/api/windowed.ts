@@ -24,7 +24,7 @@ export function useWindowed<Reply extends { total: number }, Row>(service: strin
     })),
   });
   const rows = new Map<number, readonly Row[]>();
-  replies.forEach((reply, i) => reply.data && !reply.isPlaceholderData && rows.set(stretches[i]!, pick(reply.data)));
+  replies.forEach((reply, i) => reply.data && (i === 0 || !reply.isPlaceholderData) && rows.set(stretches[i]!, pick(reply.data)));
   const near = useCallback((a: number, b: number) => setSpan((s) => (s.key === key && s.first === a && s.last === b ? s : { key, first: a, last: b })), [key]);
   const head = replies[0]!;
   return {
