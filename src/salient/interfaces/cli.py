@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,11 +75,9 @@ def main() -> None:
     except running.Cancelled:
         err.print("stopped; what is done stays done, and the same command goes on from here")
         sys.exit(130)
-    except KeyboardInterrupt:
-        err.print("stopped; what is done stays done, and the same command goes on from here")
-        sys.exit(130)
     except BrokenPipeError:
-        sys.exit(0)
+        # Whoever read our output has enough of it; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -87,7 +86,11 @@ def _workspace(data_dir: Path | None) -> Iterator[Workspace]:
     settings = load(**given)
     log.configure(settings.log.form, settings.log.level)
     with open_workspace(**given) as workspace:
-        yield workspace
+        try:
+            yield workspace
+        except KeyboardInterrupt:
+            # Here, since typer would end the program without a word.
+            raise running.Cancelled from None
 
 
 @contextmanager

@@ -138,3 +138,8 @@ def test_a_text_that_is_asked_for_as_a_phrase_is_marked_whole(words):
 )  # fmt: skip
 def test_syntax_means(text, clauses):
     assert parse(text, KINDS, "any") == Asked(tuple(Clause(o, n) for o, n in clauses))
+
+
+def test_what_is_excluded_is_not_marked():
+    asked = parse("red -blue -gr*", KINDS, "any")
+    assert marks("blue red green", "text", asked) == ((5, 8),)
