@@ -214,30 +214,35 @@ def _piece(name: str) -> bytes:
     return head.encode() + b"".join(bytes.fromhex(part[:2]) + part[2:].encode() for part in rest)
 
 
-def _keys(folder: Path, base: bytes, prefix: bytes) -> Iterator[bytes]:
-    """Keys under `folder`, which stands for `base`, in byte order."""
+def _entries(folder: Path) -> tuple[list[tuple[bytes, str | None]], dict[bytes, str]]:
+    """What is in a folder: what each key goes on with, and its folder or None; long segments' folders."""
     entries: list[tuple[bytes, str | None]] = []
     continued: dict[bytes, str] = {}
-    try:
-        with os.scandir(folder) as found:
-            for entry in found:
-                name = entry.name
+    with os.scandir(folder) as found:
+        for entry in found:
+            name = entry.name
+            # A name that cannot be read is not one of ours: somebody put a file here.
+            with contextlib.suppress(ValueError):
                 if name.startswith("."):
                     continue
-                try:
-                    if name.startswith("="):
-                        if entry.is_file():
-                            entries.append((_piece(name[1:]), None))
-                    elif not entry.is_dir():
-                        continue
-                    elif name.endswith("%"):
-                        continued[_piece(name[:-1])] = name
-                    else:
-                        entries.append((_piece(name) + b"/", name))
-                except ValueError:
-                    continue  # not a name of ours: somebody put a file here
+                if name.startswith("="):
+                    if entry.is_file():
+                        entries.append((_piece(name[1:]), None))
+                elif not entry.is_dir():
+                    continue
+                elif name.endswith("%"):
+                    continued[_piece(name[:-1])] = name
+                else:
+                    entries.append((_piece(name) + b"/", name))
+    return entries, continued
+
+
+def _keys(folder: Path, base: bytes, prefix: bytes) -> Iterator[bytes]:
+    """Keys under `folder`, which stands for `base`, in byte order."""
+    try:
+        entries, continued = _entries(folder)
     except FileNotFoundError:
-        return
+        return  # deleted while we were on the way
     except OSError as exc:
         raise Unavailable("the blob folder cannot be listed") from exc
     ends = {end for end, _ in entries}

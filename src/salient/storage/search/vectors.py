@@ -115,7 +115,8 @@ class VectorReader:
         at = np.searchsorted(self.ids, ids)
         within = at < len(self.ids)
         at = at[within]
-        return at[self.ids[at] == ids[within]]
+        found: NDArray[np.intp] = at[self.ids[at] == ids[within]]
+        return found
 
     def _similarities(self, query: F32, at: NDArray[np.intp]) -> F32:
         out = np.empty(len(at), np.float32)

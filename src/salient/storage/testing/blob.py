@@ -179,15 +179,25 @@ class BlobContract:
     # --- concurrency
 
     def test_only_one_of_many_claims_a_name(self, blobs: Blobs) -> None:
+        together = threading.Barrier(8)
+
+        class Late(_Slow):
+            """Its bytes come when all the others have begun too."""
+
+            def read(self, size: int = -1, /) -> bytes:
+                if self._at == 0:
+                    together.wait(30)
+                return super().read(size)
+
         def claim(i: int) -> bool:
             try:
-                blobs.put("k", str(i).encode(), only_if_absent=True)
+                blobs.put("k", cast(BinaryIO, Late(str(i).encode())), only_if_absent=True)
             except Conflict:
                 return False
             return True
 
         with ThreadPoolExecutor(8) as pool:
-            won = list(pool.map(claim, range(32)))
+            won = list(pool.map(claim, range(8)))
         assert won.count(True) == 1
         assert blobs.get("k") == str(won.index(True)).encode()
 

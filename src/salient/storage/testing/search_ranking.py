@@ -57,7 +57,7 @@ class RankingContract:
             ("+company void", {"licence", "fees", "void"}), ("+company +void", {"void"}),
             ("void OR café", {"void", "fees"}), ("+company void OR café", {"licence", "void", "fees"}),
             ("agree*", {"void"}), ("compan*", {"licence", "fees", "void"}), ("companies*", {"licence", "fees", "void"}),
-            ("text:void", {"void"}), ("title:void", set()), ("nosuch:void", {"void"}),
+            ("text:void", {"void"}), ("title:void", set()), ("nosuch:void", set()), ("is:void", {"void"}),
             ("kind:contract", {"licence", "void"}), ("kind:contract company", {"licence", "void"}),
             ("-kind:contract", {"fees", "empty"}), ("kind:Contract", set()), ("kind:contr", set()),
             ("page:10", {"void"}), ("page:1", {"licence"}), ("date:2021", {"licence", "void"}), ("date:2021-03", {"licence"}),
