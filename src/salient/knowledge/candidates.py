@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.knowledge.names import Name, acronyms, parse, words
+from salient.knowledge.names import Name, acronyms, given_names_agree, parse, words
 from salient.knowledge.similarity import compare, latin
 
 MAX_BLOCK = 96
@@ -52,9 +52,19 @@ def keys_of(kind: str, norm: str) -> tuple[int, ...]:
         return tuple(sorted(keys))
     generic, stop = words("generic"), words("stop")
     if len(core) > 1:
+        telling = [t not in generic and t not in stop for t in core]
         for i, token in enumerate(core):
-            if len(token) >= 5 and token not in generic and token not in stop:
+            # What stays must say something, or all that are "... Maritime" would meet here.
+            if telling[i] and len(token) >= 5 and (sum(telling) > 1 or len(core) > 3):
                 keys.add(hash(("but", kind, *core[:i], "*", *core[i + 1 :])))
+        if sum(telling) == 1:
+            # One word tells; a slip of the pen rarely hits both its ends and the word beside it.
+            word = core[telling.index(True)]
+            if len(word) >= 6:
+                keys.update(
+                    hash(("ends", kind, end, *(t for t in core if t != word)))
+                    for end in (word[:5], word[-5:])
+                )
         for size in range(1, len(core)):
             if not all(t in generic or t in stop for t in core[:size]):
                 keys.add(hash(("short", kind, " ".join(core[:size]))))
@@ -96,6 +106,8 @@ def relate(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
         return SHORT, *short, False
     if short := _short_form(right, left):
         return SHORT, *short, True
+    if _plainly_apart(left, right):
+        return None
     match = compare(left, right)
     if match.conflict or match.score < 0.8:
         return None
@@ -106,6 +118,17 @@ def relate(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
     if match.method in {"spelling", "legal form", "exact", "word order"} and match.score >= 0.84:
         return SAME, match.score, match.method, False
     return None
+
+
+def _plainly_apart(left: Name, right: Name) -> bool:
+    """A quick no for most pairs that share a key: other given names, or more than a word's difference."""
+    if left.surname and right.surname:
+        return left.given[0][0] != right.given[0][0] and not given_names_agree(
+            left.given[:1], right.given[:1]
+        )
+    if left.kind == "PERSON" or left.core == right.core:
+        return False
+    return len(set(left.core) ^ set(right.core)) > 2 and "".join(left.core) != "".join(right.core)
 
 
 def _says(name: Name) -> tuple[int, int, str]:

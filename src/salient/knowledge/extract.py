@@ -662,10 +662,8 @@ class _Extraction:
         if tree.upos[row] != "NOUN":
             return []
         head, label = tree.head[row], tree.deprel[row]
-        if (
-            (label == "attr"
-            and tree.lemma[head] in {"be", "become", "remain"})
-            or tree.with_label(row, frozenset({"cop"}))
+        if (label == "attr" and tree.lemma[head] in {"be", "become", "remain"}) or tree.with_label(
+            row, frozenset({"cop"})
         ):
             verb = head if label == "attr" else row
             subjects = tree.subjects(verb) if label == "attr" else tree.with_label(row, SUBJECT)

@@ -65,7 +65,12 @@ class Bench:
             tx.run(self.sql.add_entity, row)
             for surface in (name, *aliases):
                 norm = normalise(surface, person=kind == "PERSON")
-                alias = {"workspace": WORKSPACE, "norm": norm, "entity_id": ident, "surface": surface}
+                alias = {
+                    "workspace": WORKSPACE,
+                    "norm": norm,
+                    "entity_id": ident,
+                    "surface": surface,
+                }
                 tx.run(self.sql.add_alias, alias)
 
     def entities(self):
@@ -77,7 +82,10 @@ class Bench:
     def links(self):
         """norm and type -> entity id."""
         with self.tables.read() as tx:
-            names = {r.id: (r.norm, r.type) for r in tx.rows(self.sql.all_names, {"workspace": WORKSPACE})}
+            names = {
+                r.id: (r.norm, r.type)
+                for r in tx.rows(self.sql.all_names, {"workspace": WORKSPACE})
+            }
             rows = tx.rows(self.sql.all_links, {"workspace": WORKSPACE})
             return {names[r.name_id]: r.entity_id for r in rows}
 
@@ -91,7 +99,10 @@ class Bench:
         """Whether two surfaces are one entity."""
         links = self.links()
         person = kind == "PERSON"
-        return links[normalise(left, person=person), kind] == links[normalise(right, person=person), kind]
+        return (
+            links[normalise(left, person=person), kind]
+            == links[normalise(right, person=person), kind]
+        )
 
     def entity_of(self, surface, kind="ORG"):
         return self.links()[normalise(surface, person=kind == "PERSON"), kind]

@@ -22,7 +22,6 @@ def row():
     return make
 
 
-
 # ---- what is one
 
 
@@ -298,8 +297,13 @@ def test_entities_that_a_person_keeps_apart_stay_apart(bench):
     bench.add("Acme Trading Ltd")
     bench.add("Zenith")
     log = Log(bench.tables, WORKSPACE)
-    decide(bench, log.never_merge(bench.entity_of("Acme Trading Ltd"), bench.entity_of("Zenith"), "ada"))
-    decide(bench, log.merge([bench.entity_of("Acme Trading Ltd"), bench.entity_of("Zenith")], "bob"))
+    decide(
+        bench,
+        log.never_merge(bench.entity_of("Acme Trading Ltd"), bench.entity_of("Zenith"), "ada"),
+    )
+    decide(
+        bench, log.merge([bench.entity_of("Acme Trading Ltd"), bench.entity_of("Zenith")], "bob")
+    )
     assert bench.same("Acme Trading Ltd", "Zenith"), "the later decision holds"
 
 
@@ -387,7 +391,20 @@ def test_undoing_every_decision_restores_the_entities(bench, row, seed):
 
 
 @pytest.mark.parametrize(
-    "surface", ["🍕", "!!!", "x" * 10_000, "שלום עולם", "\u202eevil", "a\nb", "日本電気株式会社", "'", "%_!", "Ltd", "The"]
+    "surface",
+    [
+        "🍕",
+        "!!!",
+        "x" * 10_000,
+        "שלום עולם",
+        "\u202eevil",
+        "a\nb",
+        "日本電気株式会社",
+        "'",
+        "%_!",
+        "Ltd",
+        "The",
+    ],
 )
 def test_odd_names_do_no_harm(bench, surface):
     bench.add(surface, "Halden Maritime AS")
