@@ -147,7 +147,7 @@ def _verdicts(
     if not refs:
         return {}
     found = tx.rows(sql.entity_of_name, {"workspace": workspace, "ids": refs})
-    entity = {r.name_id: r.entity_id for r in found}
+    entity: dict[str, str] = {r.name_id: r.entity_id for r in found}
 
     def now(ref: str) -> str:
         return entity.get(ref, ref.removeprefix("=").removeprefix(KB))

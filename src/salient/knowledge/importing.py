@@ -148,7 +148,9 @@ def _csv(file: Any) -> Iterator[tuple[int, dict[str, Any]]]:
             raise InvalidInput(
                 f"line {line}: the identifier {bad[0]!r} is not key=value", line=line
             )
-        row["identifiers"] = dict((s.strip() for s in p.split("=", 1)) for p in pairs)
+        row["identifiers"] = {
+            key.strip(): value.strip() for key, _, value in (p.partition("=") for p in pairs)
+        }
         yield line, row
 
 

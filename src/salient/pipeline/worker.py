@@ -135,6 +135,13 @@ class Worker:
             raise
         except errors.Error as error:
             return _ended(task, stage, error, stages, known)
+        except Exception as bug:  # the boundary of one document: a fault of ours costs it alone
+            _log.exception("document.crashed", document=task.document_id, stage=stage)
+            fault = errors.Corrupt(
+                f"salient has a fault: {type(bug).__name__} at the stage {stage}; the log says where, please report it",
+                code="internal_fault",
+            )
+            return _ended(task, stage, fault, stages, known)
         children, left_out = self._children(task, manifest["children"])
         notes = (*(n.message for n in text.notes), *left_out)
         return Outcome(
