@@ -1,0 +1,95 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useRef, type RefObject } from "react";
+
+/** Where the panes should go: a page, and in it the first element that fits `find`. */
+export interface Jump { page: number; find: string | null; serial: number }
+
+/**
+ * One scrolling pane of pages, windowed, that obeys jumps and tells which page it shows.
+ *
+ * A pane tells its page only while the person scrolls it (`led`): a pane that follows must not lead.
+ */
+export function usePageWindow({ scroller, count, estimate, jump, page, onPage, overscan = 1, gap = 14 }: {
+  scroller: RefObject<HTMLDivElement | null>;
+  count: number;
+  estimate: (index: number) => number;
+  jump: Jump;
+  page: number;
+  onPage: (page: number) => void;
+  overscan?: number;
+  gap?: number;
+}) {
+  const led = useRef(0);
+  const pages = useVirtualizer({ count, getScrollElement: () => scroller.current, estimateSize: estimate, overscan, gap, paddingStart: gap, paddingEnd: gap });
+  const shown = useRef(page);
+  const tell = useRef(onPage);
+  useEffect(() => {
+    tell.current = onPage;
+  });
+
+  useEffect(() => {
+    const pane = scroller.current;
+    if (!pane) return;
+    const lead = () => (led.current = performance.now());
+    const onScroll = () => {
+      const middle = pane.scrollTop + pane.clientHeight * 0.4;
+      const item = pages.getVirtualItems().find((v) => v.start <= middle && v.end > middle);
+      if (!item) return;
+      shown.current = item.index + 1;
+      if (performance.now() - led.current < 700) {
+        lead(); // momentum goes on after the last wheel event
+        tell.current(item.index + 1);
+      }
+    };
+    const starts = ["wheel", "touchmove", "pointerdown", "keydown"] as const;
+    for (const name of starts) pane.addEventListener(name, lead, { passive: true });
+    pane.addEventListener("scroll", onScroll, { passive: true });
+    return () => {
+      for (const name of starts) pane.removeEventListener(name, lead);
+      pane.removeEventListener("scroll", onScroll);
+    };
+  }, [scroller, pages]);
+
+  // Follow the other pane, page by page.
+  useEffect(() => {
+    if (shown.current !== page && performance.now() - led.current > 700) {
+      pages.scrollToIndex(page - 1, { align: "start" });
+      shown.current = page;
+    }
+  }, [page, pages]);
+
+  useEffect(() => {
+    if (!jump.serial || !scroller.current) return;
+    led.current = 0;
+    const pane = scroller.current;
+    const target = () => (jump.find ? pane.querySelector(jump.find) : null);
+    if (!target()) pages.scrollToIndex(jump.page - 1, { align: "start" });
+    shown.current = jump.page;
+    // Pages arrive and find their height after the first scroll; hold the target until they settle.
+    const began = performance.now();
+    let seen = 0;
+    let frame = 0;
+    const settle = () => {
+      const element = target();
+      if (element) {
+        bring(pane, element);
+        seen ||= performance.now();
+      } else if (jump.find && performance.now() - began < 400) pages.scrollToIndex(jump.page - 1, { align: "start" });
+      if (led.current) return; // the person took over
+      if (jump.find && (seen ? performance.now() - seen < 350 : performance.now() - began < 4000)) frame = requestAnimationFrame(settle);
+    };
+    frame = requestAnimationFrame(settle);
+    return () => cancelAnimationFrame(frame);
+  }, [jump, pages, scroller]);
+
+  return pages;
+}
+
+/** Scroll only this pane, and only when the element is not well in sight. */
+function bring(pane: HTMLElement, element: Element): void {
+  const outer = pane.getBoundingClientRect();
+  const inner = element.getBoundingClientRect();
+  const above = inner.top < outer.top + 28;
+  const below = inner.bottom > outer.bottom - 28;
+  if (above || below) pane.scrollTop += inner.top - outer.top - outer.height * 0.3;
+}
