@@ -1,6 +1,7 @@
 """A service answers alike however it is called: in process, over REST, from the command line."""
 
 import json
+
 import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner

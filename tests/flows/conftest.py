@@ -1,10 +1,10 @@
 """The example corpus, read once for all stories that only look at it."""
 
+from pathlib import Path
+
 import pytest
 
 import salient
-
-from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CORPUS = ROOT / "examples" / "corpus"

@@ -33,7 +33,8 @@ def asked(examples):
             (
                 n
                 for n, s in enumerate(reply.sentences, 1)
-                if s.quote.document_name.rpartition("/")[2] in {d.rpartition("/")[2] for d in item["documents"]}
+                if s.quote.document_name.rpartition("/")[2]
+                in {d.rpartition("/")[2] for d in item["documents"]}
                 and fits(said(s.quote), item["sentence"])
             ),
             None,
@@ -73,7 +74,9 @@ def test_every_quote_is_what_stands_there(examples, asked):
 
 
 def test_a_quote_from_a_pdf_names_its_page_and_place(asked):
-    quotes = [s.quote for _, _, r in asked for s in r.sentences if s.quote.document_name.endswith(".pdf")]
+    quotes = [
+        s.quote for _, _, r in asked for s in r.sentences if s.quote.document_name.endswith(".pdf")
+    ]
     assert quotes
     for quote in quotes:
         assert quote.page

@@ -27,7 +27,10 @@ def pdf(pages, *, encrypt=None):
 def bomb():
     """A megabyte that becomes a gigabyte."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros.txt", "w", force_zip64=True) as member:
+    with (
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("zeros.txt", "w", force_zip64=True) as member,
+    ):
         chunk = b"0" * (1024 * 1024)
         for _ in range(1024):
             member.write(chunk)
@@ -71,16 +74,25 @@ def hostile(tmp_path_factory):
         "really-text.pdf": (b"This is only text, with a wrong ending.", None),
         "bomb.zip": (bomb(), {"zip_bomb", None}),
         "locked.docx": (compound_file("EncryptedPackage"), "encrypted"),
-        "no-body.eml": (b"From: a@example.org\r\nTo: b@example.org\r\nSubject: nothing\r\n\r\n", None),
+        "no-body.eml": (
+            b"From: a@example.org\r\nTo: b@example.org\r\nSubject: nothing\r\n\r\n",
+            None,
+        ),
         "script.html": (
-            b"<html><head><title>Pumps</title></head><body><script>" + b"var x=1;" * 131_072
-            + b"</script><article><h1>Pumps</h1><p>" + GOOD.encode() * 4 + b"</p></article></body></html>",
+            b"<html><head><title>Pumps</title></head><body><script>"
+            + b"var x=1;" * 131_072
+            + b"</script><article><h1>Pumps</h1><p>"
+            + GOOD.encode() * 4
+            + b"</p></article></body></html>",
             None,
         ),
         "latin.txt": (b"caf\xe9 \xff\xfe\x81 " + GOOD.encode(), None),
         "noise.bin": (bytes(range(256)) * 64, "unsupported_format"),
         "name\nwith newline.txt": (b"A name that breaks lines. " + GOOD.encode(), None),
-        "cut.docx": (b"PK\x03\x04" + os.urandom(300), {"truncated", "malformed", "unsupported_format"}),
+        "cut.docx": (
+            b"PK\x03\x04" + os.urandom(300),
+            {"truncated", "malformed", "unsupported_format"},
+        ),
     }
     for name, (data, _) in files.items():
         (folder / name).write_bytes(data)
@@ -116,7 +128,9 @@ def test_what_was_left_out_is_said(workspace, tmp_path):
     (tmp_path / "long.pdf").write_bytes(pdf(10_000))
     import salient
 
-    with salient.open(tmp_path / "w", pipeline={"processes": 1}, limits={"max_pages": 300}) as small:
+    with salient.open(
+        tmp_path / "w", pipeline={"processes": 1}, limits={"max_pages": 300}
+    ) as small:
         small.add(tmp_path / "long.pdf")
         (document,) = small.documents().documents
     assert document.state in ("done", "quarantined")

@@ -71,7 +71,11 @@ def test_a_mail_that_loses_its_attachment_loses_the_child(workspace, tmp_path):
 
     def mail(*attachments):
         message = EmailMessage()
-        message["Subject"], message["From"], message["To"] = "Pumps", "a@example.org", "b@example.org"
+        message["Subject"], message["From"], message["To"] = (
+            "Pumps",
+            "a@example.org",
+            "b@example.org",
+        )
         message.set_content("See what is attached.")
         for name, words in attachments:
             message.add_attachment(words, filename=name)

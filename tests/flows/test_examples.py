@@ -27,7 +27,9 @@ def test_every_file_is_accounted_for(examples):
     status = examples.status()
     assert sum(status.states[s] for s in ENDS) == status.total
     assert status.states["done"] >= 24
-    assert status.states["failed"] == status.states["quarantined"] == status.states["unsupported"] == 0
+    assert (
+        status.states["failed"] == status.states["quarantined"] == status.states["unsupported"] == 0
+    )
     assert status.states["duplicate"] == 1
 
 
@@ -73,7 +75,10 @@ def test_every_fact_quotes_its_sentence(examples):
         assert fact.evidence
         for item in fact.evidence:
             text = examples.text(item.quote.document_id)
-            assert "".join(p.text for p in item.quote.pieces) == text[item.quote.start : item.quote.end]
+            assert (
+                "".join(p.text for p in item.quote.pieces)
+                == text[item.quote.start : item.quote.end]
+            )
 
 
 def test_facets_count_the_whole_result(examples):

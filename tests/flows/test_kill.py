@@ -57,7 +57,9 @@ def progress(data):
 
     try:
         with sqlite3.connect(f"file:{data}/salient.db?mode=ro", uri=True) as tables:
-            return tables.execute("SELECT COUNT(*) FROM document WHERE state = 'done'").fetchone()[0]
+            return tables.execute("SELECT COUNT(*) FROM document WHERE state = 'done'").fetchone()[
+                0
+            ]
     except sqlite3.OperationalError:
         return 0
 
@@ -78,7 +80,7 @@ def test_kill_minus_nine_in_the_middle_loses_and_doubles_nothing(tmp_path, folde
     kill_group(process)
     assert progress(tmp_path / "killed") >= 4
     again = add(tmp_path / "killed", folder, "--processes", processes)
-    out, err = again.communicate(timeout=200)
+    _, err = again.communicate(timeout=200)
     assert again.returncode == 0, err.decode()
     with salient.open(tmp_path / "calm", pipeline={"processes": 1}) as workspace:
         workspace.add(folder)

@@ -50,7 +50,9 @@ def test_no_file_is_too_long():
 
 
 def test_no_path_or_registry_of_a_machine_is_committed():
-    bad = re.compile(r"/work/|/root/|(?<!emit-)index-url|registry\.npmjs|pypi\.org/simple|\"resolved\":")
+    bad = re.compile(
+        r"/work/|/root/|(?<!emit-)index-url|registry\.npmjs|pypi\.org/simple|\"resolved\":"
+    )
     here = Path(__file__).relative_to(ROOT).as_posix()
     found = []
     for name in tracked():
@@ -110,6 +112,11 @@ def blocks():
 @pytest.mark.parametrize("code", list(blocks()))
 def test_python_in_the_documentation_runs(code, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -83,7 +83,13 @@ def test_pages_are_drawn_and_the_original_comes_back(client):
 
 
 def test_a_page_of_html_is_never_run_by_the_browser(client):
-    upload(client, ("x.html", b"<html><body><p>" + TEXT.encode() + b"</p><script>alert(1)</script></body></html>"))
+    upload(
+        client,
+        (
+            "x.html",
+            b"<html><body><p>" + TEXT.encode() + b"</p><script>alert(1)</script></body></html>",
+        ),
+    )
     reply = client.get(f"/v1/files/{documents(client)[0]['id']}/original")
     assert reply.headers["content-disposition"].startswith("attachment")
     assert reply.headers["content-security-policy"] == "sandbox"
@@ -92,7 +98,9 @@ def test_a_page_of_html_is_never_run_by_the_browser(client):
 def test_the_page_shows_mentions_in_pieces_with_boxes(client):
     upload(client, ("b.pdf", pdf()))
     ident = documents(client)[0]["id"]
-    page = client.post("/v1/documents/page", json={"id": ident, "page": 1, "query": "bought"}).json()
+    page = client.post(
+        "/v1/documents/page", json={"id": ident, "page": 1, "query": "bought"}
+    ).json()
     text = "".join(p["text"] for b in page["blocks"] for p in b["pieces"])
     assert "Brightwater" in text
     assert page["image"]
@@ -150,7 +158,10 @@ def test_an_unknown_document_is_not_found(client):
 def test_requests_from_other_sites_are_refused(client):
     reply = client.post("/v1/status/show", json={}, headers={"Origin": "https://evil.example"})
     assert reply.status_code == 403
-    assert client.post("/v1/status/show", json={}, headers={"Origin": "http://testserver"}).status_code == 200
+    assert (
+        client.post("/v1/status/show", json={}, headers={"Origin": "http://testserver"}).status_code
+        == 200
+    )
 
 
 def test_with_a_token_nobody_comes_in_without(tmp_path):

@@ -45,13 +45,24 @@ def test_words_and_cells_follow_their_block():
     words = np.array([[0, 3], [4, 7]], np.int32)
     boxes = np.array([[0.1, 0.1, 0.2, 0.2], [0.2, 0.1, 0.3, 0.2]], np.float32)
     table = Block(Kind.TABLE, "a\tbb", cells=[Cell(0, 0, 0, 1), Cell(0, 1, 2, 4)])
-    text = build(Part([Block(Kind.TITLE, "Top")], 1), Part([Block(Kind.PARAGRAPH, "one two", 0, words, boxes), table], 2))
-    assert [text.text[a:b] for a, b in zip(text.word_start, text.word_end, strict=True)] == ["one", "two"]
-    assert [text.text[a:b] for a, b in zip(text.cell_start, text.cell_end, strict=True)] == ["a", "bb"]
+    text = build(
+        Part([Block(Kind.TITLE, "Top")], 1),
+        Part([Block(Kind.PARAGRAPH, "one two", 0, words, boxes), table], 2),
+    )
+    assert [text.text[a:b] for a, b in zip(text.word_start, text.word_end, strict=True)] == [
+        "one",
+        "two",
+    ]
+    assert [text.text[a:b] for a, b in zip(text.cell_start, text.cell_end, strict=True)] == [
+        "a",
+        "bb",
+    ]
     assert text.page_at(0) == 1
     assert text.page_at(int(text.word_start[0])) == 2
     start, end = int(text.word_start[0]), int(text.word_end[1])
-    assert [tuple(round(v, 3) for v in box) for box in text.boxes(start, end)] == [(2, 0.1, 0.1, 0.3, 0.2)]
+    assert [tuple(round(v, 3) for v in box) for box in text.boxes(start, end)] == [
+        (2, 0.1, 0.1, 0.3, 0.2)
+    ]
 
 
 def test_boxes_of_two_lines_stay_two():

@@ -87,7 +87,11 @@ def test_pipes_and_sockets_do_not_block(tmp_path, blobs):
     os.mkfifo(tmp_path / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
-        codes = [take(s, blobs, MB).failure[0] for s in sources([str(tmp_path)]) if s.name in ("pipe", "s")]
+        codes = [
+            take(s, blobs, MB).failure[0]
+            for s in sources([str(tmp_path)])
+            if s.name in ("pipe", "s")
+        ]
     assert codes == ["not_a_file", "not_a_file"]
 
 

@@ -30,7 +30,9 @@ def ledger(tables):
 
 
 def take(ledger, *items):
-    return ledger.take_in([Intake(key, key.rpartition("/")[2], version, 3) for key, version in items])
+    return ledger.take_in(
+        [Intake(key, key.rpartition("/")[2], version, 3) for key, version in items]
+    )
 
 
 def end(ledger, tables, row, state=State.DONE, **more):

@@ -1,5 +1,7 @@
 """Passages are whole sentences of a few blocks, and nothing but furniture is left out."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,7 +60,10 @@ def test_short_paragraphs_are_joined():
 def test_a_heading_begins_a_passage_and_stands_above_those_that_follow():
     long = "word " * 150
     text, spans, headings = passages_of(
-        (Kind.PARAGRAPH, "Before."), (Kind.HEADING, "Fees"), (Kind.PARAGRAPH, long), (Kind.PARAGRAPH, long)
+        (Kind.PARAGRAPH, "Before."),
+        (Kind.HEADING, "Fees"),
+        (Kind.PARAGRAPH, long),
+        (Kind.PARAGRAPH, long),
     )
     assert text[slice(*spans[0])] == "Before."
     assert text[slice(*spans[1])].startswith("Fees\n\nword")
@@ -92,7 +97,7 @@ def test_an_empty_text_has_no_passages():
 def test_passages_are_in_order_bounded_and_lose_no_words(blocks):
     text, spans, headings = passages_of(*blocks)
     assert len(spans) == len(headings)
-    for (a, b), (c, _) in zip(spans, spans[1:], strict=False):
+    for (a, b), (c, _) in itertools.pairwise(spans):
         assert a < b <= c
     assert all(b - a <= LONGEST + TARGET for a, b in spans)
     inside = "".join(text[a:b] for a, b in spans)
