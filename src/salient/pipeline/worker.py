@@ -23,7 +23,7 @@ from salient import errors, log, readers
 from salient.knowledge.ontology import Ontology, load_ontology
 from salient.knowledge.reading import Reading, read_document
 from salient.learning.vectors import Encoder, open_encoder
-from salient.model import Annotations, Child, Kind, State, Text
+from salient.model import FURNITURE, Annotations, Child, Kind, State, Text
 from salient.nlp import Engine, open_engine
 from salient.nlp.gazetteer import Gazetteer
 from salient.pipeline import known
@@ -43,6 +43,9 @@ _log = log.get(__name__)
 _QUARANTINE = frozenset(
     {"timed_out", "out_of_memory", "reader_crashed", "zip_bomb", "too_many_pages"}
 )
+
+
+_LINE = 150  # characters: a longer first block is no title
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,18 +333,25 @@ def _described(text: Text, manifest: Mapping[str, Any], task: Task) -> dict[str,
 
 
 def _title(text: Text) -> str | None:
-    """The title on the page, else the one in the metadata, else the first heading."""
-    for wanted in (Kind.TITLE, None, Kind.HEADING):
-        if wanted is None:
-            found = text.metadata.get("title", "")
-        else:
-            rows = np.flatnonzero(text.block_kind == int(wanted))
-            found = (
-                text.text[text.block_start[rows[0]] : text.block_end[rows[0]]] if len(rows) else ""
-            )
-        if found.strip():
-            return " ".join(found.split())[:300]
-    return None
+    """The title on the page, else the one in the metadata, else a short first line, else a heading."""
+    titles = np.flatnonzero(text.block_kind == int(Kind.TITLE))
+    headings = np.flatnonzero(text.block_kind == int(Kind.HEADING))
+    body = [
+        r for r in range(min(len(text.block_kind), 20)) if Kind(text.block_kind[r]) not in FURNITURE
+    ]
+
+    def block(row: int) -> str:
+        return text.text[text.block_start[row] : text.block_end[row]]
+
+    first = block(body[0]) if body else ""
+    found = (
+        block(int(titles[0])) if len(titles) else "",
+        text.metadata.get("title", ""),
+        first if len(first) <= _LINE and "\t" not in first else "",
+        block(int(headings[0])) if len(headings) else "",
+    )
+    title = next((f for f in found if f.strip()), None)
+    return None if title is None else " ".join(title.split())[:300]
 
 
 def _ended(
