@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from salient.knowledge.extract import Candidate, Reference
+from salient.knowledge.extract import Candidate
+from salient.knowledge.places import Reference
 
 _REACH = 12_000
 """Code points from the start of a text in which a preamble may stand."""

@@ -1,5 +1,6 @@
-"""Which names could be one thing: keys that likely pairs share, so that no two names need be compared
-unless they share one.
+"""Which names could be one thing: keys that likely pairs share.
+
+No two names are compared unless they share a key.
 
 Grouping by derived keys is linear in the number of names. A key that more than MAX_BLOCK names
 share says nothing and is passed over.

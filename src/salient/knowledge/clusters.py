@@ -7,7 +7,7 @@ breaks a constraint is passed over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from salient.knowledge.candidates import FULLER, SAME, SHORT, Edge, rest_is_generic
 from salient.knowledge.names import Name
@@ -29,11 +29,16 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a node went: the number of its cluster's root, and why."""
+    """Where a node went: its cluster, and why.
+
+    `own` says that it is of the names that make the cluster what it is, not one that came to them
+    as a shorter form.
+    """
 
     root: int
     score: float
     method: str
+    own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,10 @@ class Clusters:
 
     def documents(self, row: int) -> int:
         return sum(self.nodes[m].n_documents for m in self.members[self.root(row)])
+
+    def first(self, row: int) -> str:
+        """What orders clusters, whatever union-find made their root."""
+        return min(self.nodes[m].ref for m in self.members[self.root(row)])
 
     def may_join(self, left: int, right: int) -> bool:
         a, b = self.root(left), self.root(right)
@@ -141,20 +150,18 @@ def cluster(
             for row in (edge.left, edge.right):
                 if nodes[row].kb is None:
                     why.setdefault(row, (edge.score, edge.method))
-    # Which cluster gives the entity its id and name: the one that others came to.
-    core = {row: joined.root(row) for row in range(len(nodes))}
-    core_of: dict[int, int] = {}
+    of = {row: joined.root(row) for row in range(len(nodes))}
+    rows: dict[int, list[int]] = {}
+    for row, root in of.items():
+        rows.setdefault(root, []).append(row)
+    cores = _Cores(of, rows)
     for level in (FULLER, SHORT):
-        _attach(level, nodes, edges, joined, beside, why, core, core_of)
+        _attach(level, edges, joined, beside, why, cores)
     placed: list[Placed] = []
     for row in range(len(nodes)):
-        root = core[row]
-        seen: set[int] = set()
-        while root in core_of and root not in seen:
-            seen.add(root)
-            root = core_of[root]
+        root = cores.final(row)
         score, method = why.get(row, (1.0, "exact"))
-        placed.append(Placed(root, score, method))
+        placed.append(Placed(root, score, method, own=of[row] == root))
     return placed
 
 
@@ -191,72 +198,81 @@ def _unambiguous(
     return [e for e in edges if stays(e)]
 
 
+@dataclass(slots=True)
+class _Cores:
+    """The clusters as they were before any joined another, and which of them joined which."""
+
+    of: Mapping[int, int]
+    rows: Mapping[int, list[int]]
+    joined: dict[int, int] = field(default_factory=dict)
+
+    def final(self, row: int) -> int:
+        core = self.of[row]
+        while core in self.joined:
+            core = self.joined[core]
+        return core
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A cluster (`left`) that could join another (`right`), by their roots."""
+
+    left: int
+    right: int
+    score: float
+    method: str
+
+
 def _attach(
     level: int,
-    nodes: Sequence[Node],
     edges: Sequence[Edge],
     joined: Clusters,
     beside: Beside,
     why: dict[int, tuple[float, str]],
-    core: Mapping[int, int],
-    core_of: dict[int, int],
+    cores: _Cores,
 ) -> None:
     """Let whole clusters that say less join the one that says more, if there is but one."""
-    options: dict[int, dict[int, tuple[float, str, Edge]]] = {}
+    options: dict[int, dict[int, _Move]] = {}
     for e in sorted(
         (e for e in edges if e.level == level), key=lambda e: (-e.score, e.left, e.right)
     ):
-        left, right = joined.root(e.left), joined.root(e.right)
-        if left == right:
+        move = _possible(e, joined, beside)
+        if move is not None:
+            options.setdefault(move.left, {}).setdefault(move.right, move)
+    chosen = [_only(options[left], joined, level) for left in sorted(options, key=joined.first)]
+    for move in chosen:
+        if move is None or not joined.may_join(move.left, move.right):
             continue
-        if joined.kb(left) and not joined.kb(right):
-            # The knowledge base stands fast; what says more comes to it.
-            if level == SHORT and e.method != "other type" and not beside.known(e.left, e.right):
-                continue
-            left, right = right, left
-        if joined.kb(left) or not joined.may_join(left, right):
+        if not joined.forms_agree(move.left, move.right):
             continue
-        if level == SHORT:
-            score = _evidence(e, nodes, joined, beside)
-            if score is None:
-                continue
-        else:
-            score = e.score
-        options.setdefault(left, {}).setdefault(right, (score, e.method, e))
-    moves: list[tuple[int, int, float, str, Edge]] = []
-    for left in sorted(options, key=lambda r: nodes[min(joined.members[r])].ref):
-        target = _only(left, options[left], joined, level)
-        if target is not None:
-            score, method, edge = options[left][target]
-            moves.append((left, target, score, method, edge))
-    for left, target, score, method, edge in moves:
-        if joined.root(left) == joined.root(target) or not joined.may_join(left, target):
-            continue
-        if not joined.forms_agree(left, target):
-            continue
-        moved = _core_root(left, core, core_of)
-        stays = _core_root(target, core, core_of)
+        moved, stays = cores.final(move.left), cores.final(move.right)
         if moved == stays:
             continue
-        for row in (edge.left, edge.right):
-            if _core_root(row, core, core_of) == moved and nodes[row].kb is None:
-                why[row] = (score, method)
-        core_of[moved] = stays
-        joined.join(left, target)
+        for row in cores.rows[moved]:
+            if why.get(row, (0.0, ""))[1] != "decision":
+                why[row] = (move.score, move.method)
+        cores.joined[moved] = stays
+        joined.join(move.left, move.right)
 
 
-def _core_root(row: int, core: Mapping[int, int], core_of: Mapping[int, int]) -> int:
-    root = core[row]
-    seen: set[int] = set()
-    while root in core_of and root not in seen:
-        seen.add(root)
-        root = core_of[root]
-    return root
+def _possible(e: Edge, joined: Clusters, beside: Beside) -> _Move | None:
+    left, right = joined.root(e.left), joined.root(e.right)
+    if left == right:
+        return None
+    if joined.kb(left) and not joined.kb(right):
+        # The knowledge base stands fast; what says more comes to it.
+        if e.level == SHORT and e.method != "other type" and not beside.known(e.left, e.right):
+            return None
+        left, right = right, left
+    if joined.kb(left) or not joined.may_join(left, right):
+        return None
+    score = _evidence(e, joined, beside) if e.level == SHORT else e.score
+    return None if score is None else _Move(left, right, score, e.method)
 
 
-def _evidence(e: Edge, nodes: Sequence[Node], joined: Clusters, beside: Beside) -> float | None:
+def _evidence(e: Edge, joined: Clusters, beside: Beside) -> float | None:
     """How sure a short form is of its longer one; None when only the words speak for it."""
-    short, long = nodes[e.left], nodes[e.right]
+    short, long = joined.nodes[e.left], joined.nodes[e.right]
     if e.method == "other type":
         # A single word under another label: to the knowledge base alone.
         return 0.6 if (short.kb is None) != (long.kb is None) else None
@@ -271,19 +287,16 @@ def _evidence(e: Edge, nodes: Sequence[Node], joined: Clusters, beside: Beside) 
     return None
 
 
-def _only(
-    left: int, options: Mapping[int, tuple[float, str, Edge]], joined: Clusters, level: int
-) -> int | None:
+def _only(options: Mapping[int, _Move], joined: Clusters, level: int) -> _Move | None:
+    """The one cluster to join: the only one, the only known one, or one that outweighs the rest."""
     if len(options) == 1:
-        return next(iter(options))
-    based = [r for r in options if joined.kb(r)]
-    if len(based) == 1:
-        return based[0]
-    if level == FULLER and not based and all(m == "legal form" for _, m, _ in options.values()):
-        ranked = sorted(
-            options, key=lambda r: (-joined.documents(r), joined.nodes[min(joined.members[r])].ref)
-        )
+        return next(iter(options.values()))
+    known = [r for r in options if joined.kb(r)]
+    if len(known) == 1:
+        return options[known[0]]
+    if level == FULLER and not known and all(m.method == "legal form" for m in options.values()):
+        ranked = sorted(options, key=lambda r: (-joined.documents(r), joined.first(r)))
         first, second = (joined.documents(r) for r in ranked[:2])
         if first >= _DOMINANT * max(second, 1):
-            return ranked[0]
+            return options[ranked[0]]
     return None

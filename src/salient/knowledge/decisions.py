@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -254,8 +254,9 @@ class Log:
         return decision, touched_by(old)
 
     def name_refs(self, entity: str) -> list[str]:
-        """References that stand for an entity, the steadiest first: the knowledge base's, then
-        names by how many documents have them.
+        """References that stand for an entity, the steadiest first.
+
+        The knowledge base's own, then names by how many documents have them.
 
         Raises:
             NotFound: no such entity.
@@ -321,5 +322,4 @@ def _undone_undos(log: Sequence[Decision]) -> set[str]:
 
 
 def _decision(row: Row) -> Decision:
-    values: Mapping[str, object] = row._mapping
-    return Decision.model_validate({**values, "subjects": tuple(json.loads(row.subjects))})
+    return Decision.model_validate({**row._mapping, "subjects": tuple(json.loads(row.subjects))})

@@ -1,5 +1,7 @@
-"""Names that a document defines for itself: "Halden Maritime AS (the "Supplier")", "International
-Monetary Fund (IMF)", `"Buyer" means Beta Ltd`.
+"""Names that a document defines for itself.
+
+As in `Halden Maritime AS (the "Supplier")`, `International Monetary Fund (IMF)`, `"Buyer" means
+Beta Ltd`.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from salient.knowledge.names import fold
+from salient.knowledge.names import fold, normalise, parse
 
 _OPEN = "\"“”„«'‘"
 _CLOSE = "\"”“»'’"
@@ -22,7 +24,7 @@ _SHORT = re.compile(r"^[A-Z][A-Za-z0-9&.\-]{1,11}$")
 _NEXT_WORD_CAPITAL = re.compile(r"[ \t]+[A-Z][a-z]")
 
 # Terms that name the paper or the deal, never one of its parties.
-_NOT_PARTIES = frozenset(
+NOT_PARTIES = frozenset(
     {
         "agreement", "contract", "amendment", "lease", "plan", "note", "notes", "bonds", "shares", "stock", "common stock",
         "effective date", "closing date", "commencement date", "date", "closing", "term", "initial term", "services",
@@ -32,6 +34,9 @@ _NOT_PARTIES = frozenset(
         "deliverables", "field", "affiliate", "affiliates", "person", "securities", "warrants", "loan", "loans", "assets",
         "schedule", "exhibit", "statement of work", "sow", "letter", "policy", "report", "recitals", "trademarks", "marks",
         "patent", "patents", "patent rights", "invention", "method", "system", "deposit", "vessel", "equipment", "business",
+        "facility agreement", "loan agreement", "escrow account", "escrow agent", "third party", "third parties", "indemnified party",
+        "disclosing party", "receiving party", "governing law", "force majeure", "witnesseth", "whereas", "exhibit a", "exhibit b", "annex",
+        "appendix", "article", "section", "clause", "recital", "board", "board of directors", "change of control", "business day", "business days",
     }
 )  # fmt: skip
 
@@ -78,7 +83,7 @@ def defined_terms(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Defi
             continue
         before = [p for p in parties if boundary <= p[1] and p[2] <= start]
         for term in terms:
-            if fold(term) in _NOT_PARTIES or not term[:1].isupper():
+            if fold(term) in NOT_PARTIES or not term[:1].isupper():
                 continue
             chosen = _bearer(text, start, before, term)
             if chosen is not None:
@@ -86,9 +91,24 @@ def defined_terms(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Defi
     for match in _MEANS.finditer(text):
         term = _bare(match.group(1))
         after = next((p for p in parties if match.end() <= p[1] <= match.end() + 2), None)
-        if after is not None and fold(term) not in _NOT_PARTIES:
+        if after is not None and fold(term) not in NOT_PARTIES:
             found.append(Defined(term, after[0], match.start(1), match.end()))
     return found
+
+
+def _is_company(surface: str) -> bool:
+    return bool(parse(normalise(surface), "ORG").legal)
+
+
+def other_terms(text: str, party_terms: frozenset[str]) -> frozenset[str]:
+    """What the document defines that is no party: "Premises", "Facility", "Effective Date". Folded."""
+    if not any(c in text for c in _OPEN):
+        return frozenset()
+    found: set[str] = set()
+    for match in _PARENTHESIS.finditer(text):
+        found.update(fold(_bare(m.group(1))) for m in _QUOTED.finditer(match.group(1)))
+    found.update(fold(_bare(m.group(1))) for m in _MEANS.finditer(text))
+    return frozenset(found - party_terms)
 
 
 def _bare(term: str) -> str:
@@ -107,8 +127,12 @@ def _bearer(
         own = fold(text[start:end]).split()
         if set(words) <= set(own) or fold(term) == "".join(w[0] for w in own):
             return index
-    index, _, end = before[-1]
-    if parenthesis - end <= 2:
+    index, start, end = before[-1]
+    # "Foo AS, Strandgaten 4, Bergen (the "Buyer")": not the town, though it was taken for a company.
+    companies = [p for p in before if _is_company(text[p[1] : p[2]])]
+    if companies and not _is_company(text[start:end]):
+        before = companies[:1]
+    elif parenthesis - end <= 2:
         return index
     # The first one since the last definition, when what follows it describes it up to here.
     for index, _start, end in before:

@@ -45,7 +45,6 @@ class Pattern(_Part):
     object: str | tuple[str, ...] = ()
     of: tuple[str, ...] = ()
     through: tuple[str, ...] = ()
-    value_through: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     needs_word: tuple[str, ...] = ()
     after: str = ""

@@ -16,15 +16,19 @@ import numpy as np
 
 from salient.errors import Corrupt
 from salient.knowledge import agreements, definitions
-from salient.knowledge.extract import Candidate, Reference, extract
-from salient.knowledge.names import is_legal_form, name_id, normalise, parse
+from salient.knowledge.extract import Candidate, extract
+from salient.knowledge.names import fold, is_legal_form, name_id, normalise, parse
 from salient.knowledge.ontology import Ontology
+from salient.knowledge.places import Reference
 from salient.knowledge.shortforms import Form, attach
 from salient.knowledge.syntax import Tree
 from salient.model import FURNITURE, Annotations, Text
 
 FORMAT = 1
 _VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
+_CURRENCIES = frozenset(
+    "eur usd gbp chf nok sek dkk jpy cny inr aud cad nzd sgd hkd krw brl mxn zar rub try pln czk huf aed sar".split()
+)
 _MAX_QUOTE = 2000
 _MAX_NEAR = 6
 
@@ -127,8 +131,6 @@ def read_document(
     annotations: Annotations,
     workspace: str,
     ontology: Ontology,
-    *,
-    gazetteer: object | None = None,
 ) -> Reading:
     """Names, mentions and findings of a document.
 
@@ -265,77 +267,73 @@ def _settle_types(
 
 def _with_definitions(text: str, mentions: list[Mention]) -> tuple[list[Mention], dict[int, str]]:
     """Add mentions of defined terms. The dict gives the terms of parties by mention start."""
-    spans = [(m.start, m.end, m.kind) for m in mentions]
     roles: dict[int, str] = {}
     added: list[Mention] = []
+    spans = [(m.start, m.end, m.kind) for m in mentions]
     for defined in definitions.defined_terms(text, spans):
         bearer = mentions[defined.mention]
         if normalise(defined.term) != bearer.norm:
             roles.setdefault(bearer.start, defined.term)
-        for start, end in definitions.occurrences(text, defined.term, defined.start - 1):
-            surface = text[start:end]
-            added.append(
-                Mention(start, end, bearer.label, 0.85, bearer.kind, surface, normalise(surface), defined.mention)
-            )  # fmt: skip
+        places = definitions.occurrences(text, defined.term, defined.start - 1)
+        added += [_standing_for(bearer, defined.mention, text, place, 0.85) for place in places]
+    party_terms = frozenset(fold(m.surface) for m in added)
+    mentions, long_forms = _with_acronyms(text, mentions)
+    added += long_forms
+    terms = definitions.other_terms(text, party_terms) | definitions.NOT_PARTIES
+    kept = {
+        i for i, m in enumerate(mentions)
+        if m.norm.removeprefix("the ") not in terms or parse(m.norm, "ORG").legal
+    }  # fmt: skip
+    return _merged(mentions, kept, added), roles
+
+
+def _standing_for(
+    bearer: Mention, index: int, text: str, place: tuple[int, int], score: float
+) -> Mention:
+    surface = text[slice(*place)]
+    return Mention(*place, bearer.label, score, bearer.kind, surface, normalise(surface), index)
+
+
+def _with_acronyms(text: str, mentions: list[Mention]) -> tuple[list[Mention], list[Mention]]:
+    """Mentions with long forms that only their acronym showed, and the acronyms' own."""
+    added: list[Mention] = []
     for start, end, short_start, short_end in definitions.acronym_pairs(text):
         long = next(
-            (
-                i
-                for i, m in enumerate(mentions)
-                if m.start < end and m.end > start and m.end >= end - 1
-            ),
+            (i for i, m in enumerate(mentions) if m.start < end <= m.end + 1 and m.end > start),
             None,
         )
-        short = next((m for m in mentions if m.start <= short_start and m.end >= short_end), None)
         if long is None:
-            if short is None or short.kind not in {"ORG", "LAW", "PRODUCT", "EVENT"}:
-                continue
-            surface = text[start:end]
-            norm = normalise(surface)
-            if not norm:
-                continue
-            mentions = [
-                *mentions,
-                Mention(start, end, short.label, 0.7, short.kind, surface, norm),
-            ]
-            long = len(mentions) - 1
-        bearer = mentions[long]
-        for at in definitions.occurrences(text, text[short_start:short_end], 0):
-            added.append(
-                Mention(
-                    *at,
-                    bearer.label,
-                    0.8,
-                    bearer.kind,
-                    text[slice(*at)],
-                    normalise(text[slice(*at)]),
-                    long,
-                )
+            short = next(
+                (m for m in mentions if m.start <= short_start and m.end >= short_end), None
             )
-    if not added:
-        return mentions, roles
-    # A defined term replaces what the engine made of the same words, unless that is longer.
-    merged: list[Mention] = []
-    by_priority = sorted(
-        [
-            (m.start, -(m.end - m.start), m.term_of is None, i, m)
-            for i, m in enumerate([*added, *mentions])
-        ],
-        key=lambda row: row[:4],
+            norm = normalise(text[start:end])
+            if short is None or not norm or short.kind not in {"ORG", "LAW", "PRODUCT", "EVENT"}:
+                continue
+            form = Mention(start, end, short.label, 0.7, short.kind, text[start:end], norm)
+            mentions = [*mentions, form]
+            long = len(mentions) - 1
+        places = definitions.occurrences(text, text[short_start:short_end], 0)
+        added += [_standing_for(mentions[long], long, text, place, 0.8) for place in places]
+    return mentions, added
+
+
+def _merged(mentions: list[Mention], kept: set[int], added: list[Mention]) -> list[Mention]:
+    """All in text order. A defined term takes the place of the same words, not of longer ones."""
+    both = [m for i, m in enumerate(mentions) if i in kept] + added
+    order = sorted(
+        range(len(both)),
+        key=lambda i: (both[i].start, -both[i].end, both[i].term_of is None, i),
     )
-    position: dict[int, int] = {}
-    for *_, m in by_priority:
-        if merged and m.start < merged[-1].end:
-            continue
-        merged.append(m)
-    for new, m in enumerate(merged):
-        position[id(m)] = new
+    merged: list[Mention] = []
+    for i in order:
+        if not merged or both[i].start >= merged[-1].end:
+            merged.append(both[i])
+    position = {id(m): number for number, m in enumerate(merged)}
     for m in merged:
         if m.term_of is not None:
-            target = mentions[m.term_of]
             # Its bearer may itself have been covered; then the term stands alone.
-            m.term_of = position.get(id(target))
-    return merged, roles
+            m.term_of = position.get(id(mentions[m.term_of]))
+    return merged
 
 
 def _name(mentions: Sequence[Mention]) -> None:
@@ -391,7 +389,7 @@ def _name_rows(
     root_of: dict[str, tuple[str, str]] = {}
     in_sentence: dict[int, list[int]] = {}
     for position, (m, ident) in enumerate(zip(mentions, ids, strict=True)):
-        forms.setdefault(ident, Counter())[" ".join(m.surface.split())] += 1
+        forms.setdefault(ident, Counter())[_shown(m.surface)] += 1
         root_of[ident] = m.root
         in_sentence.setdefault(rows[position].sentence_start, []).append(position)
     for positions in in_sentence.values():
@@ -410,6 +408,12 @@ def _name_rows(
         context = {"forms": dict(top), "near": [n for n, _ in beside]}
         found.append(NameRow(ident, kind, norm, counted.total(), best, context))
     return tuple(found)
+
+
+def _shown(surface: str) -> str:
+    """A surface on one line, without the article that running text put before it."""
+    words = surface.split()
+    return " ".join(words[1:] if len(words) > 1 and words[0] == "the" else words).strip("\"“”'‘’")
 
 
 def _fullness(surface: str, count: int, norm: str, kind: str) -> tuple[bool, bool, int, int, str]:

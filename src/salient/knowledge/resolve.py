@@ -1,5 +1,6 @@
-"""From names to entities, across documents: a function of the set of names, the knowledge base and
-people's decisions. The order in which documents came does not matter, and doing it again changes
+"""From names to entities, across documents.
+
+A function of the set of names, the knowledge base and people's decisions. The order in which documents came does not matter, and doing it again changes
 nothing.
 
 Only components that a change touches are computed again: names are tied to others by shared keys
@@ -273,8 +274,8 @@ class _Run:
             kb = next((nodes[r].kb for r in rows if nodes[r].kb), None)
             if not names and kb is None:
                 continue
-            core = [r for r in names if placed[r].root == root and _in_core(placed, r, root)]
-            entity = self._entity(kb, names, core or names, nodes, placed, current)
+            core = [r for r in names if placed[r].own]
+            entity = self._entity(kb, names, core or names, nodes, current)
             written.add(entity["id"])
             if entity != current.get(entity["id"]):
                 self._rows.append(entity)
@@ -308,7 +309,6 @@ class _Run:
         names: Sequence[int],
         core: Sequence[int],
         nodes: Sequence[Node],
-        placed: Sequence[Placed],
         current: Mapping[str, Mapping[str, Any]],
     ) -> dict[str, Any]:
         """The row of one entity."""
@@ -396,19 +396,6 @@ class _Run:
             for some in _batches(drop):
                 tx.run(sql.drop_entities, {"workspace": workspace, "ids": some})
             tx.run(sql.add_entity, self._rows)
-
-
-def _in_core(placed: Sequence[Placed], row: int, root: int) -> bool:
-    """Whether a name belongs to the cluster that others came to, rather than came to it."""
-    return placed[row].method not in {
-        "short form",
-        "surname",
-        "acronym",
-        "initials",
-        "nickname",
-        "middle name",
-        "other type",
-    }
 
 
 def _batches(items: Sequence[str]) -> Iterator[list[str]]:
