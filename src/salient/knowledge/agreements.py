@@ -21,6 +21,7 @@ _BETWEEN = re.compile(r"\b(?:by\s+and\s+(?:between|among(?:st)?)|by\s+and\s+amon
 _END = re.compile(r"\b(?:WITNESSETH|RECITALS?|WHEREAS|BACKGROUND|NOW,?\s+THEREFORE|(?:the\s+parties|it\s+is)\s+(?:hereby\s+)?agreed?|1\.\s+(?:definitions|interpretation))\b", re.IGNORECASE)  # fmt: skip
 _PARTIES_HEADING = re.compile(r"(?:^|\n)\s*(?:PARTIES|BETWEEN|THE\s+PARTIES)\s*:?\s*(?:\n|$)")
 _TITLE = re.compile(rf"^[^\n]{{0,100}}\b{_KIND}\b[^\n]{{0,60}}$", re.IGNORECASE | re.MULTILINE)
+_PARAGRAPH_ENDS = re.compile(r"[.:]\s*\n\s*\n")
 _PLACES_OF_LAW = re.compile(r"\b(?:laws?|state|commonwealth|province|courts?|registry|register)\s+of\s*(?:the\s+)?$", re.IGNORECASE)  # fmt: skip
 
 
@@ -72,6 +73,8 @@ def read_preamble(
         if _PLACES_OF_LAW.search(text[max(mention.start - 40, 0) : mention.start]):
             continue
         gap = text[last_end : mention.start]
+        if len(parties) > 1 and _PARAGRAPH_ENDS.search(gap):
+            break  # the clauses that follow name parties too, and others
         # A party stands first, or behind a conjunction, a semicolon, a number or a line of its own.
         joined = re.search(r"(?:\band\b|;|\n|\(\d+\)|\b\d\.|\([a-z]\))[\s,(]*(?:the\s+)?(?:\(\d+\)\s*)?$", gap, re.IGNORECASE)  # fmt: skip
         if parties and not joined:
