@@ -8,12 +8,12 @@ const FORMS: Record<string, string> = {
 };
 
 /** Takes exactly the rows that the list beside it shows. */
-export function ExportMenu({ what, total, noun, many, filters = {}, forms = ["csv", "xlsx", "jsonl"] }: {
-  what: string; total?: number; noun: string; many?: string; filters?: Record<string, string | undefined>; forms?: readonly string[];
+export function ExportMenu({ what, total, noun, many, filters = {}, forms = ["csv", "xlsx", "jsonl"], label = "Export" }: {
+  what: string; total?: number; noun: string; many?: string; filters?: Record<string, string | undefined>; forms?: readonly string[]; label?: string;
 }) {
   return (
     <Menu position="bottom-end" width={200}>
-      <Menu.Target><button type="button" className="btn" disabled={total === 0}><Icon name="download" />Export</button></Menu.Target>
+      <Menu.Target><button type="button" className="btn" disabled={total === 0}><Icon name="download" />{label}</button></Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{total === undefined ? `All ${many ?? `${noun}s`}` : `These ${plural(total, noun, many)}`}</Menu.Label>
         {forms.map((form) => <Menu.Item key={form} component="a" href={exportUrl(what, form, filters)} download>{FORMS[form]}</Menu.Item>)}
