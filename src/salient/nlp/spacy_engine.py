@@ -157,7 +157,7 @@ class SpacyEngine(Engine):
                 found += named
         parts += [rule_rows(text.text, unit, strings) for unit in cut if not unit.prose]
         tokens = join(parts)
-        named = mentions.refine(text.text, found, tokens, strings, cut)
+        named = mentions.refine(text.text, found, cut)
         values = grammar.find(text.text, cut)
         known = gazetteer.find(text.text, cut) if gazetteer else []
         rows_found = mentions.combine(named, values, known)
