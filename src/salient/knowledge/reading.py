@@ -15,20 +15,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from salient.errors import Corrupt
-from salient.knowledge import agreements, definitions
+from salient.knowledge import agreements, definitions, noise
 from salient.knowledge.extract import Candidate, extract
-from salient.knowledge.names import fold, is_legal_form, name_id, normalise, parse
+from salient.knowledge.names import fold, name_id, normalise, parse
 from salient.knowledge.ontology import Ontology
 from salient.knowledge.places import Reference
 from salient.knowledge.shortforms import Form, attach
 from salient.knowledge.syntax import Tree
-from salient.model import FURNITURE, Annotations, Text
+from salient.model import Annotations, Text
 
 FORMAT = 1
 _VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
-_CURRENCIES = frozenset(
-    "eur usd gbp chf nok sek dkk jpy cny inr aud cad nzd sgd hkd krw brl mxn zar rub try pln czk huf aed sar".split()
-)
+
 _MAX_QUOTE = 2000
 _MAX_NEAR = 6
 
@@ -181,25 +179,26 @@ def _linked(
 
 def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[Mention]:
     found: list[Mention] = []
-    blocks = text.block_start
+    headings: list[bool] = []
     taken = -1
-    for start, end, label, score in annotations.labelled(annotations.mentions):
+    for start, stop, label, score in annotations.labelled(annotations.mentions):
         kind = ontology.type_of(label)
-        if kind is None or start < taken:
+        if kind is None or start < taken or noise.is_furniture(text, start):
             continue  # of nested mentions the outer, which comes first
-        if len(blocks):
-            block = max(int(np.searchsorted(blocks, start, side="right")) - 1, 0)
-            if int(text.block_kind[block]) in FURNITURE:
-                continue
+        end = start + noise.length_of_name(text.text[start:stop], kind)
         surface = text.text[start:end]
         norm = normalise(surface)
-        if not norm or not any(c.isalpha() or ord(c) > 127 for c in norm):
-            continue
-        if (len(norm) == 1 and norm.isascii()) or is_legal_form(norm):
+        if noise.is_no_name(norm) or noise.is_term(norm, kind):
             continue
         found.append(Mention(start, end, label, score, kind, surface, norm))
+        headings.append(noise.is_heading(text, start, end, kind))
         taken = end
-    return found
+    # Who stands in running text, too, or has a legal form, is somebody.
+    told = {m.norm for m, heading in zip(found, headings, strict=True) if not heading}
+    return [
+        m for m, heading in zip(found, headings, strict=True)
+        if not heading or m.norm in told or parse(m.norm, "ORG").legal
+    ]  # fmt: skip
 
 
 # Who is acquired, co-founded or has a chief executive is an organisation, whatever it looks like.
