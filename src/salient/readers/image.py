@@ -44,7 +44,6 @@ def _frames(image: Image.Image, limits: Limits) -> Iterator[Piece]:
     # An animation's frames are one picture that moves, not pages.
     n = 1 if animated else min(total, limits.max_pages, limits.ocr_pages)
     sizes, vocabulary = Sizes(), Vocabulary()
-    n_read = 0
     for index in range(n):
         try:
             image.seek(index)
@@ -58,7 +57,7 @@ def _frames(image: Image.Image, limits: Limits) -> Iterator[Piece]:
                 )
             frame, dpi = _upright(image)
         except (OSError, ValueError, SyntaxError, EOFError, IndexError) as exc:
-            if not n_read:
+            if index == 0:
                 raise InvalidInput(
                     "the image ends in the middle or is damaged: copy it again and add it again",
                     code="truncated",
@@ -66,7 +65,6 @@ def _frames(image: Image.Image, limits: Limits) -> Iterator[Piece]:
             yield Note("page_damaged", f"page {index + 1} is damaged and was left out", index + 1)
             break
         yield from _page(frame, dpi, index + 1, sizes, vocabulary)
-        n_read += 1
     if not animated and total > n:
         yield Note(
             "pages_left_out",
@@ -82,7 +80,7 @@ def _upright(image: Image.Image) -> tuple[Image.Image, float]:
     if image.format == "JPEG" and pixels > _OCR_PIXELS:
         image.draft("L", (image.width // 2, image.height // 2))
         dpi *= (image.width * image.height / pixels) ** 0.5
-    frame = ImageOps.exif_transpose(image) or image
+    frame = ImageOps.exif_transpose(image)
     pixels = frame.width * frame.height
     if pixels > _OCR_PIXELS:
         factor = (_OCR_PIXELS / pixels) ** 0.5

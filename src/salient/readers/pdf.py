@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
+from PIL.Image import Image
 
+from salient.errors import InvalidInput
 from salient.model import Block, Kind, Metadata, Note, Part, Piece
 from salient.readers import Limits, ocr, pdf_file, pdf_tables
 from salient.readers.pdf_blocks import Composer, Sizes, Vocabulary, outline_key
@@ -45,14 +47,35 @@ class _Sheet:
 
 def read(file: Path, limits: Limits) -> Iterator[Piece]:
     """Pages as parts; see `salient.readers` for what every reader promises."""
-    document, notes = pdf_file.open_pdf(file)
     try:
-        yield from notes
+        document = pdf_file.open_pdf(file)
+    except InvalidInput as refused:
+        texts = [] if refused.context["code"] == "encrypted" else pdf_file.salvaged(file)
+        if not texts:
+            raise
+        yield from _salvaged(texts, limits)
+        return
+    try:
         yield Metadata(pdf_file.metadata(document))
         yield from _Reader(document, limits).pages()
         yield from pdf_file.attachments(document, limits.max_expanded_bytes)
     finally:
         document.close()
+
+
+def _salvaged(texts: Sequence[str], limits: Limits) -> Iterator[Piece]:
+    yield Metadata({"pages": str(len(texts))})
+    yield Note(
+        "mended",
+        "the PDF is damaged: its text was saved without places on the page, and parts may be missing",
+    )
+    for number, text in enumerate(texts[: limits.max_pages], 1):
+        blocks = [
+            Block(Kind.PARAGRAPH, " ".join(chunk.split()))
+            for chunk in text.replace("\x00", "").split("\n\n")
+            if chunk.strip()
+        ]
+        yield Part(blocks, number)
 
 
 class _Reader:
@@ -64,6 +87,7 @@ class _Reader:
         self._outline = {outline_key(title): level for level, title in pdf_file.outline(document)}
         self._fields = pdf_file.Fields(document)
         self._n_ocr = 0
+        self._n_characters = 0
         self._no_ocr: list[int] = []
 
     def pages(self) -> Iterator[Piece]:
@@ -83,6 +107,10 @@ class _Reader:
                 "pages_left_out",
                 f"pages {n + 1}-{total} were left out: the limit is {n:,} pages",
                 n + 1,
+            )
+        if self._n_characters == 0:
+            yield Note(
+                "no_text", "no text was found in the document, neither drawn nor in pictures"
             )
         if self._no_ocr:
             reason = (
@@ -188,8 +216,10 @@ class _Reader:
         blocks += _edge(composer, sheet, edges, Kind.PAGE_FOOTER)
         if number == 1:
             _mark_title(blocks, self._sizes)
+        kept_blocks = [block for block in blocks if block.text.strip()]
+        self._n_characters += sum(len(block.text) for block in kept_blocks)
         yield Part(
-            [block for block in blocks if block.text.strip()],
+            kept_blocks,
             number,
             page.width,
             page.height,
@@ -250,7 +280,7 @@ def _largest_picture(page: pdfium.PdfPage, place: Placement, found: Page) -> flo
     return best
 
 
-def _rendered(page: pdfium.PdfPage, dpi: int) -> tuple[pdfium.PIL_Image, float]:  # type: ignore[name-defined]
+def _rendered(page: pdfium.PdfPage, dpi: int) -> tuple[Image, float]:
     width, height = page.get_size()
     scale = dpi / 72
     pixels = width * height * scale * scale

@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
 
 from salient.model import Block, Cell, Kind
-from salient.readers.pdf_order import Line
-from salient.readers.pdf_tables import Grid, GridCell
+from salient.readers.pdf_order import Line, right_to_left
+from salient.readers.pdf_tables import Grid, GridCell, mirrored
 from salient.readers.pdf_words import Word
 
 _BULLET = re.compile(r"^[•◦▪▸►‣·●○■□❑❖➢✓✔\uf0b7*–—-]$")
@@ -166,6 +167,8 @@ class Composer:
         length = 0
         row = 0
         column = 0
+        if right_to_left([word for cell in grid.cells for word in cell.words]):
+            grid = mirrored(grid)
         for cell in grid.cells:
             if not cell.words:
                 continue
@@ -325,8 +328,9 @@ class Composer:
         """What a line's last word becomes before `following`, and whether they touch."""
         match = _HYPHENATED.match(ending)
         if match is None or not following[:1].isalpha():
-            # "2019-" + "2020", "/" + "or": broken at a mark that stays.
-            return ending, ending[-1:] in "-\u2010/" and len(ending) > 1 and following[:1].isalnum()
+            # "2019-" + "2020", "and/" + "or": broken at a mark that stays.
+            stays = ending[-1:] in "-\u2010/" and ending[-2:-1].isalnum()
+            return ending, stays and following[:1].isalnum()
         if not following[:1].islower():
             return ending, True
         head = _WORD.findall(match[1])
@@ -383,7 +387,7 @@ def _cell_lines(cell: GridCell) -> list[list[Word]]:
         else:
             rows.append([word])
     for row in rows:
-        row.sort(key=lambda w: w.x0)
+        row.sort(key=(lambda w: -w.x1) if right_to_left(row) else (lambda w: w.x0))
     return rows
 
 
@@ -416,7 +420,7 @@ def split(column: Sequence[Line]) -> list[Paragraph]:
     right = _edge([line.x1 for line in column], 0.9)
     pitches = [
         b.y1 - a.y1
-        for a, b in zip(column, column[1:], strict=False)
+        for a, b in pairwise(column)
         if 0 < b.y1 - a.y1 < 3 * b.size and abs(a.size - b.size) < 0.08 * b.size
     ]
     pitch = _edge(pitches, 0.3) if pitches else 0.0

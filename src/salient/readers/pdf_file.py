@@ -31,60 +31,56 @@ _FIELDS = {
 }
 
 
-def open_pdf(file: Path) -> tuple[pdfium.PdfDocument, list[Note]]:
-    """Open, mending what can be mended; the notes say what was.
+def open_pdf(file: Path) -> pdfium.PdfDocument:
+    """Open; PDFium mends a damaged table of contents by itself.
 
     Raises:
-        InvalidInput: `encrypted`, `truncated`, `malformed`, `empty`.
+        InvalidInput: `encrypted`, `truncated`, `malformed`.
     """
     try:
         document = pdfium.PdfDocument(file)
-        if len(document) > 0:
-            return document, []
-        document.close()
     except pdfium.PdfiumError as exc:
-        if getattr(exc, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD or "assword" in str(exc):
-            raise _encrypted() from exc
-    return _mended(file)
+        if exc.err_code == pdfium_c.FPDF_ERR_PASSWORD:
+            raise InvalidInput(
+                "the PDF is protected by a password: remove the password and add it again",
+                code="encrypted",
+            ) from exc
+        raise _unreadable(file) from exc
+    if len(document) == 0:
+        document.close()
+        raise _unreadable(file)
+    return document
 
 
-def _encrypted() -> InvalidInput:
-    return InvalidInput(
-        "the PDF is protected by a password: remove the password and add it again",
-        code="encrypted",
-    )
-
-
-def _mended(file: Path) -> tuple[pdfium.PdfDocument, list[Note]]:
-    """Have the second library read the file and write it anew for the first."""
-    import pdf_oxide
-
-    data = file.read_bytes()
-    if b"%PDF-" not in data[:1024] and b"%PDF-" not in data:
-        raise InvalidInput(
-            "the file is not a PDF though it is recognised as one: save it anew and add it again",
-            code="malformed",
-        )
-    if re.search(rb"/Encrypt\s+\d+\s+\d+\s+R", data):
-        raise _encrypted()
-    try:
-        second = pdf_oxide.PdfDocument.from_bytes(data)
-        rewritten = second.to_bytes() if second.page_count() > 0 else b""
-        document = pdfium.PdfDocument(rewritten) if rewritten else None
-    except (pdfium.PdfiumError, ValueError, RuntimeError, OSError, pdf_oxide.PdfError):
-        document = None
-    if document is not None and len(document) > 0:
-        note = Note("mended", "the PDF was damaged and has been mended: parts of it may be missing")
-        return document, [note]
-    if b"%%EOF" not in data[-2048:]:
-        raise InvalidInput(
+def _unreadable(file: Path) -> InvalidInput:
+    with file.open("rb") as opened:
+        opened.seek(max(0, file.stat().st_size - 2048))
+        end = opened.read()
+    if b"%%EOF" not in end:
+        return InvalidInput(
             "the PDF ends in the middle: copy or download it again and add it again",
             code="truncated",
         )
-    raise InvalidInput(
+    return InvalidInput(
         "the PDF is damaged and has no readable page: save it anew and add it again",
         code="malformed",
     )
+
+
+def salvaged(file: Path) -> list[str]:
+    """Page texts of a file that PDFium refuses, by a second library that forgives other damage.
+
+    No boxes and no order of columns come with them. Empty where it finds nothing either. It returns
+    empty text for a protected file without a word: ask `open_pdf` first.
+    """
+    import pdf_oxide
+
+    try:
+        second = pdf_oxide.PdfDocument(str(file))
+        pages = [second.extract_text(index) for index in range(min(second.page_count(), 5000))]
+    except (OSError, ValueError, RuntimeError):
+        return []
+    return pages if any(page.strip() for page in pages) else []
 
 
 def metadata(document: pdfium.PdfDocument) -> dict[str, str]:

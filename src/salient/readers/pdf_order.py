@@ -125,7 +125,7 @@ def _joined(parts: list[Segment]) -> list[Segment]:
                 held = segment
         joined.append(held)
     for segment in joined:
-        if _right_to_left(segment.words):
+        if right_to_left(segment.words):
             segment.words.sort(key=lambda w: -w.x1)
     return joined
 
@@ -148,7 +148,8 @@ def _rows(parts: Sequence[Segment]) -> list[list[Segment]]:
     return rows
 
 
-def _right_to_left(words: Sequence[Word]) -> bool:
+def right_to_left(words: Sequence[Word]) -> bool:
+    """Whether most letters are of a script that runs from right to left."""
     strong = rtl = 0
     for word in words:
         for char in word.text:
@@ -293,7 +294,7 @@ def lines(parts: Sequence[Segment]) -> list[Line]:
     """Lines of one column from the top; the segments of a line from its reading start."""
     made: list[Line] = []
     for row in _rows(parts):
-        rtl = _right_to_left([w for s in row for w in s.words])
+        rtl = right_to_left([w for s in row for w in s.words])
         row.sort(key=(lambda s: -s.x1) if rtl else (lambda s: s.x0))
         made.append(line(row))
     return made

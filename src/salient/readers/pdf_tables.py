@@ -9,7 +9,7 @@ import ctypes
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -19,6 +19,7 @@ from salient.readers.pdf_words import Word
 
 _MAX_OBJECTS = 4000  # of one page: a map has a million strokes and no table
 _MAX_RULES = 600
+_LEVEL, _UPRIGHT = False, True
 _THIN = 2.5
 _SHORTEST = 6.0
 _TOUCH = 3.0
@@ -86,16 +87,16 @@ def _box_rules(box: Box) -> list[Rule]:
     x0, y0, x1, y1 = box
     wide, high = x1 - x0, y1 - y0
     if high <= _THIN:
-        return [Rule(False, (y0 + y1) / 2, x0, x1)] if wide >= _SHORTEST else []
+        return [Rule(_LEVEL, (y0 + y1) / 2, x0, x1)] if wide >= _SHORTEST else []
     if wide <= _THIN:
-        return [Rule(True, (x0 + x1) / 2, y0, y1)] if high >= _SHORTEST else []
+        return [Rule(_UPRIGHT, (x0 + x1) / 2, y0, y1)] if high >= _SHORTEST else []
     if wide < _SHORTEST or high < _SHORTEST:
         return []
     return [
-        Rule(False, y0, x0, x1),
-        Rule(False, y1, x0, x1),
-        Rule(True, x0, y0, y1),
-        Rule(True, x1, y0, y1),
+        Rule(_LEVEL, y0, x0, x1),
+        Rule(_LEVEL, y1, x0, x1),
+        Rule(_UPRIGHT, x0, y0, y1),
+        Rule(_UPRIGHT, x1, y0, y1),
     ]
 
 
@@ -154,6 +155,15 @@ def drawn(strokes: Sequence[Rule], words: Sequence[Word], *, page_area: float) -
         if filled >= 3 and len({c.column for c in grid.cells if c.words}) >= 2:
             useful.append(grid)
     return useful
+
+
+def mirrored(grid: Grid) -> Grid:
+    """The same table with its first column at the right, as Arabic and Hebrew have it."""
+    cells = [
+        replace(cell, column=grid.n_columns - cell.column - cell.column_span) for cell in grid.cells
+    ]
+    cells.sort(key=lambda c: (c.row, c.column))
+    return Grid(cells, grid.box, grid.n_rows, grid.n_columns)
 
 
 def _connected(strokes: Sequence[Rule]) -> list[list[Rule]]:

@@ -54,7 +54,7 @@ def page_image(file: Path, media_type: str, page: int, scale: float = 1.5) -> by
 def _pdf_page(file: Path, page: int, scale: float) -> Image.Image:
     from salient.readers.pdf_file import open_pdf
 
-    document, _ = open_pdf(file)
+    document = open_pdf(file)
     try:
         if not 1 <= page <= len(document):
             raise NotFound(f"there is no page {page}", page=page, pages=len(document))
@@ -84,7 +84,7 @@ def _frame(file: Path, page: int, scale: float) -> Image.Image:
                 image.seek(page - 1)
                 if image.width * image.height > _MAX_SOURCE_PIXELS:
                     raise InvalidInput("the image is too large to be shown", code="too_large")
-                picture = ImageOps.exif_transpose(image) or image.copy()
+                picture = ImageOps.exif_transpose(image)
                 picture.load()
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as exc:
             if isinstance(exc, (NotFound, InvalidInput)):
