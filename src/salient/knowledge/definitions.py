@@ -21,6 +21,7 @@ _DESCRIPTION = re.compile(r"\s*,|\s+(?:a|an|of|with|having|incorporated|organi[s
 _MEANS = re.compile(rf"[{_OPEN}]([A-Z][^{_OPEN}{_CLOSE}\n]{{1,50}})[{_CLOSE}]\s+(?:means|shall\s+mean|refers\s+to|is)\s+(?:the\s+)?")  # fmt: skip
 _COLLECTIVE = re.compile(r"\b(?:collectively|together|jointly|each|individually)\b", re.IGNORECASE)
 _SHORT = re.compile(r"^[A-Z][A-Za-z0-9&.\-]{1,11}$")
+_SENTENCE_STOP = re.compile(r"[\n();]|[.!?]\s+(?=[A-Z])")
 _NEXT_WORD_CAPITAL = re.compile(r"[ \t]+[A-Z][a-z]")
 
 # Terms that name the paper or the deal, never one of its parties.
@@ -171,8 +172,11 @@ def acronym_pairs(text: str) -> Iterator[tuple[int, int, int, int]]:
         if not _SHORT.match(inside) or sum(c.isupper() for c in inside) < 2:
             continue
         n_words = min(len(inside) + 5, 2 * len(inside))
-        line = max(text.rfind("\n", 0, match.start()) + 1, match.start() - 200)
+        line = max(match.start() - 200, 0)
         before = text[line : match.start()].rstrip()
+        if stops := list(_SENTENCE_STOP.finditer(before)):
+            line += stops[-1].end()
+            before = before[stops[-1].end() :]
         starts = [m.start() for m in re.finditer(r"\S+", before)][-n_words:]
         if not starts:
             continue

@@ -171,9 +171,10 @@ def _linked(
 ) -> tuple[list[Mention], dict[int, str], Tree]:
     mentions = _linkable(text, annotations, ontology)
     tree = Tree(annotations, text.text)
-    _settle_types(mentions, ontology, organisations_by_syntax(tree, mentions))
+    votes = organisations_by_syntax(tree, mentions)
+    _settle_types(mentions, ontology, votes)
     mentions, roles = _with_definitions(text.text, mentions)
-    _name(mentions)
+    _name(mentions, {norm for norm, n in votes.items() if n < 0})
     return [m for m in mentions if m.root[1]], roles, tree
 
 
@@ -271,7 +272,7 @@ def _with_definitions(text: str, mentions: list[Mention]) -> tuple[list[Mention]
     spans = [(m.start, m.end, m.kind) for m in mentions]
     for defined in definitions.defined_terms(text, spans):
         bearer = mentions[defined.mention]
-        if normalise(defined.term) != bearer.norm:
+        if not set(normalise(defined.term).split()) <= set(bearer.norm.split()):
             roles.setdefault(bearer.start, defined.term)
         places = definitions.occurrences(text, defined.term, defined.start - 1)
         added += [_standing_for(bearer, defined.mention, text, place, 0.85) for place in places]
@@ -335,16 +336,17 @@ def _merged(mentions: list[Mention], kept: set[int], added: list[Mention]) -> li
     return merged
 
 
-def _name(mentions: Sequence[Mention]) -> None:
+def _name(mentions: Sequence[Mention], locative: set[str]) -> None:
     """Give every mention its root: the type and norm of the fullest form it is short for."""
     person = {m.norm: normalise(m.surface, person=True) for m in mentions if m.kind == "PERSON"}
-    counts: Counter[tuple[str, str]] = Counter()
+    forms: dict[tuple[str, str], Form] = {}
     for m in mentions:
+        plain = m.norm
         if m.kind == "PERSON":
             m.norm = person[m.norm]
         if m.term_of is None:
-            counts[m.kind, m.norm] += 1
-    roots = attach([Form(kind, norm, n) for (kind, norm), n in sorted(counts.items())])
+            forms[m.kind, m.norm] = Form(m.kind, m.norm, plain in locative)
+    roots = attach([forms[key] for key in sorted(forms)])
     for m in mentions:
         if m.term_of is None:
             m.root = roots.get((m.kind, m.norm), (m.kind, m.norm))

@@ -17,11 +17,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A distinct name of a document: type, norm, and how often it stands there."""
+    """A distinct name of a document. `locative`: something is said to be in, near or from it."""
 
     kind: str
     norm: str
-    count: int
+    locative: bool = False
 
 
 def attach(forms: Sequence[Form]) -> dict[Key, Key]:
@@ -30,7 +30,7 @@ def attach(forms: Sequence[Form]) -> dict[Key, Key]:
     Independent of the order of `forms`.
     """
     names = {(f.kind, f.norm): parse(f.norm, f.kind) for f in forms}
-    count = {(f.kind, f.norm): f.count for f in forms}
+    locative = {(f.kind, f.norm) for f in forms if f.locative}
     parent: dict[Key, Key] = {}
     # Fullest first: what a short form may join is settled before it is looked at.
     order = sorted(names, key=lambda k: (-_fullness(names[k]), k))
@@ -41,7 +41,7 @@ def attach(forms: Sequence[Form]) -> dict[Key, Key]:
         ):
             index.setdefault(token, []).append(key)
     for key in reversed(order):
-        target = _target(key, names, index, count)
+        target = _target(key, names, index, locative)
         if target is not None:
             parent[key] = target
     return {key: _root(key, parent) for key in parent}
@@ -60,7 +60,7 @@ def _fullness(name: Name) -> int:
 
 
 def _target(
-    key: Key, names: dict[Key, Name], index: dict[str, list[Key]], count: dict[Key, int]
+    key: Key, names: dict[Key, Name], index: dict[str, list[Key]], locative: set[Key]
 ) -> Key | None:
     short = names[key]
     if not short.core:
@@ -72,8 +72,9 @@ def _target(
     chosen = _only(same, names)
     if chosen is not None or same:
         return chosen
-    # The engine took a bare company name for a person or a product.
-    if key[0] in {"PERSON", "PRODUCT", "WORK", "LAW", "EVENT"} and len(short.core) == 1:
+    # The engine took a bare company name for something else.
+    other = {"PERSON", "PLACE", "PRODUCT", "WORK", "LAW", "EVENT"}
+    if key[0] in other and len(short.core) == 1 and key not in locative:
         if short.core[0] in words("generic"):
             return None
         surname = any(k[0] == "PERSON" and names[k].surname == short.core[0] for k in nearby)
