@@ -17,6 +17,7 @@ from salient.knowledge.ontology import Ontology, Pattern
 from salient.knowledge.places import Filler, Places, Reference
 from salient.knowledge.syntax import (
     APPOSITION,
+    CLAUSE_OF_NOUN,
     COMPOUND,
     OBJECT,
     POSSESSIVE,
@@ -27,6 +28,9 @@ from salient.knowledge.syntax import (
 _APPOINT = frozenset({"appoint", "name", "hire", "elect", "promote", "make", "choose", "select", "nominate", "install", "tap", "recruit", "elevate", "confirm"})  # fmt: skip
 _FORMER = frozenset(
     {"former", "ex", "then", "late", "previous", "outgoing", "onetime", "retired", "past"}
+)
+_LEAVING = frozenset(
+    {"resign", "retire", "leave", "depart", "quit", "oust", "step", "dismiss", "fire", "sack"}
 )
 _NOT_IN_TITLE = frozenset(
     "new newly current currently the a an its his her their our s 's ’s".split()
@@ -200,6 +204,9 @@ class _Extraction:
             return
         if passive and object_slot == "subj" and subject_slot == "subj":
             return
+        if pattern.only_through:
+            # "led a round in Acme" is an investment, "led Acme" is not.
+            done_to = [t for t in done_to if self.tree.lemma[t] in pattern.through]
         rights = self._slot(row, object_slot, doers, done_to, pattern, predicate.object)
         for left in lefts:
             for right in rights:
@@ -403,6 +410,10 @@ class _Extraction:
             tokens = [o for o in done_to if o != row]
         elif tree.lemma[verb] in _APPOINT:
             tokens = doers
+        elif tree.deprel[verb] in CLAUSE_OF_NOUN and any(
+            tree.word[c] == "where" for c in tree.children[verb]
+        ):
+            tokens = [tree.head[verb]]  # "Beta, where she was finance director"
         fills = [f for t in tokens for f in self.places.fill(t, kinds)]
         if not fills:
             near = tree.with_prepositions(verb, ("at", "of", "with", "for"))
@@ -418,6 +429,11 @@ class _Extraction:
         for child in tree.children[row]:
             if tree.deprel[child] in APPOSITION and (fills := self.places.fill(child, kinds)):
                 return fills, None
+        if label in {"dobj", "obj", "oprd", "xcomp", "ccomp"} and tree.lemma[head] in _APPOINT:
+            # "named John Carter chief executive", taken for one noun phrase
+            inside = [c for c in tree.with_label(row, COMPOUND) if c in self.places.mention_at]
+            if fills := [f for c in inside for f in self.places.fill(c, kinds, follow=False)]:
+                return fills, head
         own = tree.with_label(row, SUBJECT)
         if own and (fills := [f for t in own for f in self.places.fill(t, kinds)]):
             # "named her CEO" as a small clause, or a UD copula
@@ -552,6 +568,8 @@ class _Extraction:
             noun is not None
             and (near | {self.tree.word[max(noun - k, first)] for k in (1, 2, 3)}) & _FORMER
         ):
+            found["status"] = "former"
+        if noun is not None and self.tree.lemma[trigger] in _LEAVING:
             found["status"] = "former"
         said = modality(self.tree, trigger)
         if said:

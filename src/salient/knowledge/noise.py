@@ -28,6 +28,7 @@ _TERMS = frozenset(
 _NUMBERED = re.compile(r"(?:^|\n)[ \t]*(?:(?:article|section|clause|schedule)\s+)?(?:\d{1,3}(?:\.\d{1,3})*\.?|\([a-z0-9]{1,3}\)|[IVXLC]+\.)[ \t]+$", re.IGNORECASE)  # fmt: skip
 _AFTER_HEADING = re.compile(r"[ \t]*(?:\.|:|\n|$|[–—-])")
 _OF_PLACE = re.compile(r",?\s+of\s+(?=[A-Z])")
+_BASED = re.compile(r"[\w.]+(?:\s[\w.]+)?\s?[-‐–]\s?based\s+(?=\w)")
 _SMALL_WORDS = re.compile(r"[\s,]+(?:as|is|se|and|of|in|to)$")
 _NEVER_HEADINGS = frozenset({"PLACE"})
 
@@ -65,6 +66,12 @@ def is_heading(text: Text, start: int, end: int, kind: str) -> bool:
             return True
     before = text.text[max(0, start - 30) : start]
     return bool(_NUMBERED.search(before)) and bool(_AFTER_HEADING.match(text.text, end))
+
+
+def start_of_name(surface: str) -> int:
+    """Where a name begins: behind "Oslo-based" in "Oslo-based Acme Corp."."""
+    match = _BASED.match(surface)
+    return match.end() if match else 0
 
 
 def length_of_name(surface: str, kind: str) -> int:

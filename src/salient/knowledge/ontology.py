@@ -45,6 +45,7 @@ class Pattern(_Part):
     object: str | tuple[str, ...] = ()
     of: tuple[str, ...] = ()
     through: tuple[str, ...] = ()
+    only_through: bool = False
     needs: tuple[str, ...] = ()
     needs_word: tuple[str, ...] = ()
     after: str = ""

@@ -24,6 +24,7 @@ _THING = frozenset({"company", "firm", "group", "startup", "start-up", "business
 _PEOPLE = frozenset({"he", "she", "him", "her", "his", "himself", "herself"})
 _IT = frozenset({"it", "its", "itself"})
 PRONOUN_DISCOUNT = 0.75
+_RAISING = frozenset({"raise", "secure", "close", "complete", "land", "announce", "receive"})
 _CLAUSES = frozenset({"conj", "ccomp", "advcl", "relcl", "acl:relcl", "parataxis"})
 
 
@@ -132,7 +133,18 @@ class Places:
             for _, noun in self.tree.with_prepositions(row, ("in", "of", "on", "to"))
             for f in self.fill(noun, kinds, through)
         ]
-        return found + self._of_kind(self.tree.with_label(row, POSSESSIVE | COMPOUND), kinds, 0.85)
+        found += self._of_kind(self.tree.with_label(row, POSSESSIVE | COMPOUND), kinds, 0.85)
+        return found or self._raised_by(row, kinds)
+
+    def _raised_by(self, row: int, kinds: Sequence[str]) -> list[Filler]:
+        """Acme in "Acme raised $5m in a round led by Kestrel", asked for the round."""
+        tree = self.tree
+        verb = tree.head[row]
+        if tree.deprel[row] == "pobj":
+            verb = tree.head[verb]
+        if tree.lemma[verb] not in _RAISING:
+            return []
+        return [f for t in tree.subjects(verb) for f in self.fill(t, kinds)]
 
     def _spoken_of(self, row: int, kinds: Sequence[str]) -> list[Filler]:
         """What "she", "it" or "the company" points back to."""

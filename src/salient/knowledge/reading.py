@@ -161,7 +161,8 @@ def references_of(
     values = [
         Reference(start, end, label, i)
         for i, (start, end, label, _) in enumerate(annotations.labelled(annotations.mentions))
-        if label in _VALUES
+        # Two digits are an age ("John Carter, 52,").
+        if label in _VALUES and not (label == "DATE" and end - start < 4)
     ]
     return references, values
 
@@ -182,10 +183,11 @@ def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[
     found: list[Mention] = []
     headings: list[bool] = []
     taken = -1
-    for start, stop, label, score in annotations.labelled(annotations.mentions):
+    for first, stop, label, score in annotations.labelled(annotations.mentions):
         kind = ontology.type_of(label)
-        if kind is None or start < taken or noise.is_furniture(text, start):
+        if kind is None or first < taken or noise.is_furniture(text, first):
             continue  # of nested mentions the outer, which comes first
+        start = first + noise.start_of_name(text.text[first:stop])
         end = start + noise.length_of_name(text.text[start:stop], kind)
         surface = text.text[start:end]
         norm = normalise(surface)

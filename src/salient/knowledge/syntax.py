@@ -131,6 +131,8 @@ class Tree:
             return [head] if self.upos[head] in {"NOUN", "PROPN", "PRON", "X"} else []
         if label == "conj" and self.upos[head] in {"VERB", "AUX"}:
             return self.subjects(head, depth + 1)
+        if label == "advcl" and self.upos[head] in {"PROPN", "NOUN"} and self.head[head] == head:
+            return [head]  # a headline: "Acme to buy Beta"
         if label in _CONTROLLED and self.upos[head] in {"VERB", "AUX", "ADJ"}:
             return self.subjects(head, depth + 1)
         if label in {"pcomp", "ccomp"} and self.xpos[verb] == "VBG":
