@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -31,6 +31,7 @@ _CAPTION = re.compile(
 _NOTE_MARK = re.compile(r"^(?:\d{1,3}|[*†‡§]{1,3}|[a-z])$")
 _HYPHENATED = re.compile(r"^(.*?[^\W\d_]{2,})[-\u2010\u00ad]$")
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+_ENOUGH_LINES = 4
 _ENDS = frozenset(".!?:;\u3002")
 
 
@@ -131,7 +132,9 @@ class Composer:
 
     def prose(self, column: Sequence[Line]) -> list[Block]:
         """Blocks of a column's lines."""
-        paragraphs = split(column)
+        # A line that is an outline's title stands alone, whatever its looks.
+        named = {id(line) for line in column if self._outline and _key(line.text) in self._outline}
+        paragraphs = split(column, named)
         return [self._block(paragraph, column) for paragraph in paragraphs]
 
     def continued(self, block: Block, more: Block) -> Block:
@@ -413,8 +416,8 @@ def _mark_header(held: Sequence[GridCell], cells: Sequence[Cell]) -> None:
             cell.header = cell.row == top
 
 
-def split(column: Sequence[Line]) -> list[Paragraph]:
-    """Cut a column's lines into paragraphs."""
+def split(column: Sequence[Line], alone: Set[int] = frozenset()) -> list[Paragraph]:
+    """Cut a column's lines into paragraphs; lines with an `id` in `alone` are one each."""
     if not column:
         return []
     right = _edge([line.x1 for line in column], 0.9)
@@ -424,9 +427,12 @@ def split(column: Sequence[Line]) -> list[Paragraph]:
         if 0 < b.y1 - a.y1 < 3 * b.size and abs(a.size - b.size) < 0.08 * b.size
     ]
     pitch = _edge(pitches, 0.3) if pitches else 0.0
+    if len(pitches) < _ENOUGH_LINES:  # two lines far apart do not make a double-spaced column
+        pitch = min(pitch, 1.9 * column[0].size)
     made = [Paragraph([column[0]])]
     for line in column[1:]:
-        if _breaks(made[-1], line, right, pitch):
+        by_name = id(line) in alone or id(made[-1].last) in alone
+        if by_name or _breaks(made[-1], line, right, pitch):
             made.append(Paragraph([line]))
         else:
             made[-1].lines.append(line)
@@ -495,7 +501,7 @@ def _hangs(line: Line) -> bool:
 
 
 def _starts_item(paragraph: Paragraph, line: Line) -> bool:
-    """A marker at a line's start that is a marker, not the end of "see section\\n4. above"."""
+    """A marker at the start of a line that is a marker, not a number the line break cut off."""
     first = line.words[0].text
     if not (_ITEM.match(first) or re.match(r"^\d{1,3}(?:\.\d{1,3}){1,4}\.?$", first)):
         return False

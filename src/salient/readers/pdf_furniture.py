@@ -14,6 +14,7 @@ REACH = 2
 
 _EDGE = 0.16
 _LINES = 4
+_CLOSE = 0.35  # line heights: the white between lines of one paragraph is less
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(
     r"^[\s\-–—|\[(]*(?:page|p\.|pg\.?|seite|página)?\s*#(?:\s*(?:of|/|von|de)\s*#)?[\s\-–—|\])]*$"
@@ -32,6 +33,8 @@ class Candidate:
     """Height on the page, 0..1."""
     rank: int
     """Lines between it and the edge."""
+    room: float
+    """White between it and the next line inwards, in line heights."""
 
 
 def candidates(lines: Sequence[Line], height: float) -> list[Candidate]:
@@ -40,19 +43,38 @@ def candidates(lines: Sequence[Line], height: float) -> list[Candidate]:
         return []
     ordered = sorted(lines, key=lambda line: line.y0)
     found: list[Candidate] = []
-    for rank, line in enumerate(ordered[:_LINES]):
-        if line.y1 <= _EDGE * height:
-            found.append(_candidate(line, Kind.PAGE_HEADER, height, rank))
-    taken = {id(c.line) for c in found}
-    for rank, line in enumerate(reversed(ordered[-_LINES:])):
-        if line.y0 >= (1 - _EDGE) * height and id(line) not in taken:
-            found.append(_candidate(line, Kind.PAGE_FOOTER, height, rank))
+    taken: set[int] = set()
+    for kind, outermost in (
+        (Kind.PAGE_HEADER, ordered[: _LINES + 1]),
+        (Kind.PAGE_FOOTER, ordered[: -_LINES - 2 : -1]),
+    ):
+        for rank, line in enumerate(outermost[:_LINES]):
+            near = (
+                line.y1 <= _EDGE * height
+                if kind is Kind.PAGE_HEADER
+                else line.y0 >= (1 - _EDGE) * height
+            )
+            if not near or id(line) in taken:
+                continue
+            inner = outermost[rank + 1] if rank + 1 < len(outermost) else None
+            taken.add(id(line))
+            found.append(_candidate(line, inner, kind, height, rank))
     return found
 
 
-def _candidate(line: Line, kind: Kind, height: float, rank: int) -> Candidate:
+def _candidate(line: Line, inner: Line | None, kind: Kind, height: float, rank: int) -> Candidate:
     text = " ".join(line.text.split()).casefold()
-    return Candidate(line, kind, _NUMBER.sub("#", text), (line.y0 + line.y1) / 2 / height, rank)
+    white = height
+    if inner is not None:
+        white = max(inner.y0 - line.y1, line.y0 - inner.y1, 0.0)
+    return Candidate(
+        line,
+        kind,
+        _NUMBER.sub("#", text),
+        (line.y0 + line.y1) / 2 / height,
+        rank,
+        white / max(line.y1 - line.y0, 1.0),
+    )
 
 
 def furniture(
@@ -77,11 +99,19 @@ def furniture(
             same = candidate.rank == 0 and (candidate.at < 0.09 or candidate.at > 0.91)
         if same:
             found[id(candidate.line)] = candidate.kind
-    # What is outside of furniture is furniture too only if it matched itself; but body text must
-    # not be cut out from between furniture lines, so a match must be reached from the edge.
     for kind in (Kind.PAGE_HEADER, Kind.PAGE_FOOTER):
+        ranked = sorted((c for c in own if c.kind is kind), key=lambda c: c.rank)
+        # Text that is set like the body below it is body, though every page begins with it.
+        inner_is_furniture = False
+        for candidate in reversed(ranked):
+            marked = id(candidate.line) in found
+            if marked and not inner_is_furniture and candidate.room < _CLOSE:
+                del found[id(candidate.line)]
+                marked = False
+            inner_is_furniture = marked
+        # And nothing is taken from behind body text.
         reached = -1
-        for candidate in sorted((c for c in own if c.kind is kind), key=lambda c: c.rank):
+        for candidate in ranked:
             if id(candidate.line) not in found:
                 continue
             if candidate.rank > reached + 2:

@@ -87,7 +87,7 @@ def _frame(file: Path, page: int, scale: float) -> Image.Image:
                 picture = ImageOps.exif_transpose(image)
                 picture.load()
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as exc:
-            if isinstance(exc, (NotFound, InvalidInput)):
+            if isinstance(exc, NotFound | InvalidInput):
                 raise
             raise InvalidInput(
                 "the image is damaged and cannot be shown", code="malformed"
