@@ -24,7 +24,7 @@ _WESTERN = re.compile(
     rb"|[\x80\x82\x84\x85\x91-\x97\x99\xa0\xa1\xa3\xa5\xa7\xa9\xab\xad\xae\xb0\xb1\xb4\xb7\xba\xbb\xbc-\xbf\xd7]"
     rb"|(?<![A-Za-z\x80-\xff])[\xc0\xc9\xe0\xe1\xe8\xe9\xed\xf3\xfa](?![A-Za-z\x80-\xff])"
 )
-_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\ufffe\uffff]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufffe\uffff]")
 _SAMPLE_BYTES = 1 << 16
 # Labels as the web uses them: what says Latin-1 is Windows-1252 in fact.
 _ALIASES = {
@@ -49,7 +49,7 @@ _ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Text with `\\n` line ends, without NULs and other control characters but tab and form feed.
+    r"""Text with `\n` line ends, without NULs and other control characters but tab and form feed.
 
     Args:
         n_replaced: bytes that are not of the encoding; each run stands as U+FFFD.
@@ -156,6 +156,8 @@ def _lenient(content: bytes, encoding: str) -> Decoded:
 def _cleaned(text: str, encoding: str, n_replaced: int = 0) -> Decoded:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # A mark inside the text is a zero-width space of old, which nobody sees or misses.
+    text = text.replace("\ufeff", "")
     n_control = 0
     if _CONTROL.search(text):
         text, n_control = _CONTROL.subn("", text)

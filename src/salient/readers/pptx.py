@@ -39,9 +39,11 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
             if size is not None
             else (0.0, 0.0)
         )
+        found = child(root, "sldIdLst")
+        listed = list(found) if found is not None else []
         slides = [
             relations[identifier].target
-            for node in child(root, "sldIdLst") or ()
+            for node in listed
             if (identifier := _relation_id(node)) in relations
         ]
         n_comments = n_pictures = 0

@@ -292,6 +292,10 @@ def _textual(head: bytes, name: str, *, whole: bool) -> str:
     n_odd = sum(1 for c in decoded.text if "\x80" <= c <= "\x9f")
     if decoded.n_control > max(2, n // 20) or (decoded.n_replaced - spare) + n_odd > n // 10:
         return UNKNOWN
+    if decoded.encoding in ("cp1252", "mac_roman", "latin_1", "cp1250", "cp437", "cp850", "cp858"):
+        # No Western text is a third accents: these are records, or a mainframe's characters.
+        if sum(1 for c in decoded.text if c > "\x7f") > 0.3 * n:
+            return UNKNOWN
     text = decoded.text.lstrip()
     markup = _markup(text)
     if markup:
