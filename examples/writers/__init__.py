@@ -1,0 +1,1 @@
+"""What turns a source text into bytes: one module a family of formats."""
