@@ -87,54 +87,52 @@ def said(found: list[Candidate], place: Places, name: str) -> Iterator[tuple[Any
         yield (right, left) if swap != (c.predicate in _SWAPPED) else (left, right)
 
 
+def met(gold: dict[str, Any], left: Any, right: Any, *, symmetric: bool) -> bool:
+    sides = [(gold["subject"], gold["object"])]
+    if symmetric:
+        sides.append((gold["object"], gold["subject"]))
+    return any(
+        any(overlaps(p, s) for p in left) and any(overlaps(p, o) for p in right) for s, o in sides
+    )
+
+
+def count(
+    row: dict[str, Any], found: list[Candidate], place: Places, name: str, *, show: bool
+) -> Counter[str]:
+    """Right and wrong findings, and annotated facts met and missed, of one property in one passage."""
+    counts: Counter[str] = Counter()
+    text = row["text"]
+    gold = [f for f in row["facts"] if f["property"] == name]
+    hit: set[int] = set()
+    for left, right in said(found, place, name):
+        matches = {i for i, f in enumerate(gold) if met(f, left, right, symmetric=name == "SPOUSE")}
+        hit |= matches
+        counts["right" if matches else "wrong" if gold else "extra"] += 1
+        if show and gold and not matches:
+            print(
+                "wrong",
+                [text[a:b] for a, b in left],
+                [text[a:b] for a, b in right],
+                "|",
+                text[:220],
+            )
+    for i, fact in enumerate(gold):
+        pair = (text[slice(*fact["subject"])], text[slice(*fact["object"])])
+        if any(side.lower() in PRONOUNS for side in pair):
+            continue
+        counts["met" if i in hit else "missed"] += 1
+        if show and i not in hit:
+            print("missed", pair, "|", text[:300])
+    return counts
+
+
 def score(
     rows: list[dict[str, Any]], everything: list[tuple[list[Candidate], Places]], show: str | None
 ) -> None:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row, (found, references) in zip(rows, everything, strict=True):
+    for row, (found, place) in zip(rows, everything, strict=True):
         for name in MAPPED:
-            every = [f for f in row["facts"] if f["property"] == name]
-            gold = every
-            hit: set[int] = set()
-            symmetric = name == "SPOUSE"
-            for left, right in said(found, references, name):
-                match = None
-                for i, fact in enumerate(gold):
-                    for s, o in (
-                        (fact["subject"], fact["object"]),
-                        (fact["object"], fact["subject"]),
-                    )[: 1 + symmetric]:
-                        if any(overlaps(p, s) for p in left) and any(overlaps(p, o) for p in right):
-                            match = i
-                # Many gold facts of one pair differ in the mention alone; a hit takes what it meets.
-                if match is None and not every:
-                    counts[name]["extra"] += 1
-                elif match is None:
-                    counts[name]["fp"] += 1
-                    if show == name:
-                        print(
-                            "FP",
-                            [row["text"][a:b] for a, b in left],
-                            [row["text"][a:b] for a, b in right],
-                            "|",
-                            row["text"][:220],
-                        )
-                elif match not in hit:
-                    hit.add(match)
-                    counts[name]["tp"] += 1
-            # A fact found through another of its mentions is found.
-            names = {
-                (row["text"][slice(*gold[i]["subject"])], row["text"][slice(*gold[i]["object"])])
-                for i in hit
-            }
-            for i, fact in enumerate(gold):
-                pair = (row["text"][slice(*fact["subject"])], row["text"][slice(*fact["object"])])
-                if any(side.lower() in PRONOUNS for side in pair):
-                    counts[name]["tp"] -= i in hit
-                elif i not in hit and pair not in names:
-                    counts[name]["fn"] += 1
-                    if show == name:
-                        print("FN", pair, "|", row["text"][:300])
+            counts[name] += count(row, found, place, name, show=show == name)
     total: Counter[str] = Counter()
     for name, c in sorted(counts.items()):
         total += c
@@ -143,11 +141,11 @@ def score(
 
 
 def measures(c: Counter[str]) -> dict[str, float]:
-    precision = c["tp"] / max(c["tp"] + c["fp"], 1)
-    recall = c["tp"] / max(c["tp"] + c["fn"], 1)
+    precision = c["right"] / max(c["right"] + c["wrong"], 1)
+    recall = c["met"] / max(c["met"] + c["missed"], 1)
     f1 = 2 * precision * recall / max(precision + recall, 1e-9)
     return {
-        "n": c["tp"] + c["fn"],
+        "n": c["met"] + c["missed"],
         "precision": round(precision, 3),
         "recall": round(recall, 3),
         "f1": round(f1, 3),
