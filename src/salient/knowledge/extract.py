@@ -134,7 +134,8 @@ class _Extraction:
 
     def _at(self, row: int) -> None:
         tree, lemma = self.tree, self.tree.lemma[row]
-        if tree.upos[row] in {"VERB", "AUX"} or tree.xpos[row] in {"VBN", "VBG", "VBD", "VBZ"}:
+        verbal = tree.upos[row] in {"VERB", "AUX"} or tree.xpos[row] in {"VBN", "VBG", "VBD", "VBZ"}
+        if verbal or tree.deprel[row] == "acomp":  # "is headquartered in" may pass for an adjective
             for name, pattern in self.rules.verbs.get(lemma, ()):
                 if self._particle_agrees(row, pattern):
                     self._verb(row, name, pattern)
@@ -230,6 +231,13 @@ class _Extraction:
             else:
                 wanted = option.removeprefix("prep:").split("|")
                 tokens = [noun for _, noun in self.tree.with_prepositions(row, wanted)]
+                # "born in 1946 in Oslo" may be parsed as the 1946 of Oslo.
+                tokens += [
+                    noun
+                    for token in tokens
+                    if token in self.places.value_at
+                    for _, noun in self.tree.with_prepositions(token, wanted)
+                ]
                 if not tokens and not self.tree.is_passive(row):
                     # "acquired a stake in Beta": the preposition hangs under the object.
                     tokens = [

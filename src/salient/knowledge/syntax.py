@@ -102,6 +102,8 @@ class Tree:
                 return True
             if self.deprel[child] in SUBJECT or self.deprel[child] in {"dobj", "obj"}:
                 return False
+        if self.deprel[verb] == "acomp":
+            return self.word[verb].endswith("ed")
         if self.xpos[verb] != "VBN" or any(
             self.lemma[c] == "have" for c in self.with_label(verb, frozenset({"aux"}))
         ):
@@ -133,6 +135,8 @@ class Tree:
             return self.subjects(head, depth + 1)
         if label == "advcl" and self.upos[head] in {"PROPN", "NOUN"} and self.head[head] == head:
             return [head]  # a headline: "Acme to buy Beta"
+        if label == "acomp":
+            return self.subjects(head, depth + 1)
         if label in _CONTROLLED and self.upos[head] in {"VERB", "AUX", "ADJ"}:
             return self.subjects(head, depth + 1)
         if label in {"pcomp", "ccomp"} and self.xpos[verb] == "VBG":
