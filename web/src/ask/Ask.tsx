@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useCall, useStatus } from "../api/hooks";
-import type { Answer, DocumentShown, PassageHit, Quote } from "../api/types";
+import type { Answer, DocumentShown, LookedAt, Quote } from "../api/types";
 import { PageImage } from "../document/PageImage";
 import { PageText } from "../document/TextPane";
 import { usePage } from "../document/usePages";
@@ -63,8 +63,14 @@ function Scope({ id, onDrop }: { id: string; onDrop: () => void }) {
   return <span className="tag">Only in {shown.data ? shown.data.document.title ?? leaf(shown.data.document.name) : id}<button type="button" className="btn bare small" style={{ height: 18, padding: 0 }} aria-label="Ask all documents" onClick={onDrop}><Icon name="close" /></button></span>;
 }
 
+const ALSO = 0.1;
+/** Where nothing answers, nothing is marked as if it did. */
+const unmarked = (quote: Quote): Quote => ({ ...quote, pieces: quote.pieces.map((p) => ({ ...p, hit: false })) });
+
 function AnswerCard({ answer, at, look, onCite, onLook, q }: { answer: Answer; at: number | null; look: number | null; onCite: (n: number) => void; onLook: (n: number) => void; q: string }) {
-  const [best, ...others] = answer.sentences;
+  const [best] = answer.sentences;
+  // The others stand beside the answer only where they may well be right too.
+  const others = answer.sentences.map((sentence, i) => ({ sentence, n: i + 1 })).filter((o) => o.n > 1 && o.sentence.confidence >= ALSO);
   const short = answer.answer && best && answer.answer !== plain(best.quote.pieces) ? answer.answer : null;
   return (
     <div aria-live="polite">
@@ -75,7 +81,7 @@ function AnswerCard({ answer, at, look, onCite, onLook, q }: { answer: Answer; a
           {others.length > 0 && (
             <div className="also">
               <h3>It also says</h3>
-              {others.map((s, i) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={i + 2} quote={s.quote} at={at} onCite={onCite} after={<Confidence value={s.confidence} />} />)}
+              {others.map(({ sentence: s, n }) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={n} quote={s.quote} at={at} onCite={onCite} after={<Confidence value={s.confidence} />} />)}
             </div>
           )}
         </section>
@@ -83,7 +89,7 @@ function AnswerCard({ answer, at, look, onCite, onLook, q }: { answer: Answer; a
         <section className="answer card none" aria-label="Answer">
           <p className="answer-short" style={{ fontSize: 19 }}>Not found in your documents</p>
           <p className="quiet">{(answer.reason ?? "No passage answers this surely enough.").replace(/^not found in your documents:\s*/i, "").replace(/^./, (c) => c.toUpperCase())}</p>
-          {answer.sentences.length > 0 && <div className="also"><h3>The nearest there is, which may not answer</h3>{answer.sentences.slice(0, 3).map((s, i) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={i + 1} quote={s.quote} at={at} onCite={onCite} after={<Confidence value={s.confidence} />} />)}</div>}
+          {answer.sentences.length > 0 && <div className="also"><h3>The nearest there is, which may not answer</h3>{answer.sentences.slice(0, 3).map((s, i) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={i + 1} quote={unmarked(s.quote)} at={at} onCite={onCite} after={<Confidence value={s.confidence} />} />)}</div>}
           <p><Link className="btn small" href={`/search?q=${encodeURIComponent(q)}`}><Icon name="search" />Search for the words instead</Link></p>
         </section>
       )}
@@ -109,7 +115,7 @@ function Sentence({ n, quote, at, onCite, after, lead = false }: { n: number; qu
   );
 }
 
-function Looked({ passage, on, onLook }: { passage: PassageHit; on: boolean; onLook: () => void }) {
+function Looked({ passage, on, onLook }: { passage: LookedAt; on: boolean; onLook: () => void }) {
   return (
     <li className={on ? "on" : ""}>
       <blockquote className="quote" style={{ margin: 0, fontSize: 13.5 }}><Pieces pieces={passage.quote.pieces} /></blockquote>
@@ -143,7 +149,7 @@ function Cited({ quote, onClose }: { quote: Quote; onClose: () => void }) {
   return (
     <aside className="cited" aria-label="The page cited">
       <header>
-        <div style={{ minWidth: 0, flex: 1 }}><b className="clip" style={{ display: "block" }}>{quoteTitle(quote)}</b><span className="quiet clip" style={{ display: "block", fontSize: 12 }}>{leaf(quote.document_name)}{quote.page !== null && ` · page ${quote.page}`}</span></div>
+        <div style={{ minWidth: 0, flex: 1 }}><b className="clip" style={{ display: "block" }}>{quoteTitle(quote)}</b><span className="quiet clip" style={{ display: "block", fontSize: 12 }}>{leaf(quote.document_name)}{quote.page != null && ` · page ${quote.page}`}</span></div>
         <Link className="btn small" href={quoteHref(quote)}><Icon name="open" />Open</Link>
         <IconButton icon="close" label="Close the page" onClick={onClose} />
       </header>

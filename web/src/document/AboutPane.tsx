@@ -57,8 +57,8 @@ export function SimilarPane({ id }: { id: string }) {
     <div className="pane" style={{ flex: 1 }} tabIndex={0} role="region" aria-label="Similar documents">
       <div className="side-pad">
         {reply.data.documents.map((found) => (
-          <article key={found.document.id} style={{ display: "grid", gap: 5 }}>
-            <div style={{ display: "flex", gap: 8 }}><Link className="clip" style={{ flex: 1, fontWeight: 500 }} href={documentHref(found.document.id)} title={found.document.name}>{found.document.title ?? leaf(found.document.name)}</Link><span className="quiet tnum" title="How alike in meaning">{percent(Math.max(found.score, 0))}</span></div>
+          <article key={found.document.id} style={{ display: "grid", gap: 5, gridTemplateColumns: "minmax(0, 1fr)" }}>
+            <div style={{ display: "flex", gap: 8, minWidth: 0 }}><Link className="clip" style={{ flex: 1, fontWeight: 500 }} href={documentHref(found.document.id)} title={found.document.name}>{found.document.title ?? leaf(found.document.name)}</Link><span className="quiet tnum" title="How alike in meaning">{percent(Math.max(found.score, 0))}</span></div>
             {found.shared_entities.length > 0 && <div className="chips">{found.shared_entities.slice(0, 4).map((e) => <Link key={e.id} href={entityHref(e.id)} className="tag"><TypeDot type={e.type} />{e.name}</Link>)}</div>}
             {found.pair && (
               <details>

@@ -105,8 +105,8 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
   const step = (by: number) => {
     if (!visible.length) return;
     const at = selected ? visible.findIndex((m) => m.ordinal === selected.ordinal) : -1;
-    // With nothing selected, begin at the page in sight.
-    const next = at >= 0 ? at + by : Math.max(0, visible.findIndex((m) => m.view_page >= page));
+    // With nothing selected, begin at the marked passage, else at the page in sight.
+    const next = at >= 0 ? at + by : Math.max(0, visible.findIndex((m) => (place.start !== null ? m.start >= place.start : m.view_page >= page)));
     if (visible[next]) select(visible[next]);
   };
   const toHit = (hit: HitPlace) => {

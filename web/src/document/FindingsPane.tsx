@@ -88,7 +88,7 @@ export function FindingsPane({ all, visible, total, complete, error, hidden, onH
               return (
                 <button type="button" className={`find-row hue-${lookOf(mention.label).hue}${mention.ordinal === selected?.ordinal ? " on" : ""}`} aria-current={mention.ordinal === selected?.ordinal || undefined} onClick={() => onSelect(mention)}>
                   <TypeDot type={mention.label} /><span className="clip"><span className="sr">{lookOf(mention.label).name}: </span>{mention.surface}</span>
-                  <span className="p">{mention.score < 0.7 ? percent(mention.score) : ""}</span><span className="p">{mention.page !== null ? `p. ${mention.page}` : ""}</span>
+                  <span className="p">{mention.score < 0.7 ? percent(mention.score) : ""}</span><span className="p">{mention.page != null ? `p. ${mention.page}` : ""}</span>
                 </button>
               );
             }} />
@@ -127,7 +127,7 @@ function Picked({ mention, step }: { mention: Mention; step: (by: number) => voi
         <dl className="dl" style={{ marginTop: 6, fontSize: 12 }}>
           <dt>Found by</dt><dd className="mono">{mention.component}</dd>
           <dt>Characters</dt><dd className="tnum">{count(mention.start)} to {count(mention.end)}</dd>
-          {mention.page !== null && <><dt>Page</dt><dd>{mention.page}</dd></>}
+          {mention.page != null && <><dt>Page</dt><dd>{mention.page}</dd></>}
           <dt>Type</dt><dd className="mono">{mention.label}</dd>
         </dl>
       </details>

@@ -46,6 +46,9 @@ export const PageText = memo(function PageText({ page, shown, selected, mark, on
   return <>{page.blocks.map((block) => <BlockText key={block.start} block={block} {...marks} />)}</>;
 });
 
+/** Items that bring their own number or bullet get no second one. */
+const MARKED = /^\s*([•◦▪‣–—*·-]|\(?[0-9]{1,3}(\.[0-9]+)*[.)]?|\(?[a-z]{1,4}[.)])\s/i;
+
 const FURNITURE: Record<string, string> = { page_header: "Page header", page_footer: "Page footer", boilerplate: "Around the article" };
 
 function BlockText({ block, ...marks }: { block: Block } & MarkProps) {
@@ -53,7 +56,7 @@ function BlockText({ block, ...marks }: { block: Block } & MarkProps) {
   switch (block.kind) {
     case "title": return <h2 className="b-title">{inner}</h2>;
     case "heading": return <h3 className={`b-heading l${Math.min(block.level, 4)}`}>{inner}</h3>;
-    case "list_item": return <p className="b-item" style={{ marginLeft: `${Math.max(block.level, 1) * 18}px` }}>{inner}</p>;
+    case "list_item": return <p className={`b-item${MARKED.test(block.pieces[0]?.text ?? "") ? " marked" : ""}`} style={{ marginLeft: `${Math.max(block.level, 1) * 18}px` }}>{inner}</p>;
     case "table": return block.cells.length ? <TableText block={block} {...marks} /> : <pre className="b-code">{inner}</pre>;
     case "code": return <pre className="b-code">{inner}</pre>;
     case "quote": return <blockquote className="b-quote">{inner}</blockquote>;

@@ -1,10 +1,10 @@
 import { useCallback, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useWindowed } from "../api/windowed";
-import type { Entity, FacetValue } from "../api/types";
+import type { Entity, EntityList } from "../api/types";
 import { ExportMenu } from "../parts/ExportMenu";
 import { Icon } from "../parts/icons";
-import { Empty, FaultCard, SearchBox, Segments, Skeleton, TypeDot, TypeTag } from "../parts/parts";
+import { Empty, FaultCard, SearchBox, Skeleton, TypeDot, TypeTag } from "../parts/parts";
 import { Rows } from "../parts/Rows";
 import { useTyped } from "../parts/useTyped";
 import { ENTITIES, entityHref, graphHref } from "../place/places";
@@ -14,7 +14,6 @@ import { count, plural } from "../text/format";
 import { lookOf, orderLabels } from "../text/labels";
 import { MergeDialog } from "./dialogs";
 
-interface EntityList { total: number; entities: Entity[]; types: FacetValue[] }
 const COLUMNS = "18px 124px minmax(190px, 1fr) minmax(140px, 0.9fr) 118px 84px 84px";
 export const ORIGINS: Record<string, string> = { kb: "Knowledge base", found: "Found", person: "Made by hand" };
 
@@ -39,6 +38,9 @@ export default function Entities() {
   for (const taken of place.type) counts[taken] ??= 0;
   const narrowed = Boolean(place.q || place.type.length || place.origin);
   const clear = () => { type(""); move({ q: "", type: [], origin: "" }); };
+  const sorter = (sort: typeof place.sort, name: string, right = false) => (
+    <span className={right ? "right" : ""}><button type="button" aria-pressed={place.sort === sort} onClick={() => move({ sort })}>{name}{place.sort === sort && <Icon name={sort === "name" ? "up" : "down"} />}</button></span>
+  );
   const render = (index: number) => {
     const entity = row(index);
     if (!entity) return <div className="grid-row"><Skeleton lines={1} /></div>;
@@ -65,8 +67,6 @@ export default function Entities() {
         <div className="chips" role="group" aria-label="Filter by type">
           {orderLabels(counts).map((label) => <button key={label} type="button" className={`chip off-plain hue-${lookOf(label).hue}`} aria-pressed={place.type.includes(label)} onClick={() => move({ type: place.type.includes(label) ? place.type.filter((t) => t !== label) : [...place.type, label] })}><TypeDot type={label} />{lookOf(label).plural} <span className="n">{count(counts[label]!)}</span></button>)}
         </div>
-        <span style={{ flex: 1 }} />
-        <Segments label="Sort by" value={place.sort} onChange={(sort) => move({ sort })} options={[{ value: "mentions", name: "Mentions" }, { value: "documents", name: "Documents" }, { value: "name", name: "Name" }]} />
         <select aria-label="Where it comes from" value={place.origin} onChange={(e) => move({ origin: e.target.value as typeof place.origin })}>
           <option value="">Any origin</option>{Object.entries(ORIGINS).map(([value, name]) => <option key={value} value={value}>{name}</option>)}
         </select>
@@ -85,7 +85,7 @@ export default function Entities() {
           : list.pending ? <div className="pad"><Skeleton lines={9} height={24} /></div>
           : list.total === 0 ? <Empty icon="entities" title={narrowed ? "Nobody and nothing fits" : "No entities yet"} actions={narrowed ? <button type="button" className="btn" onClick={clear}>Clear the filters</button> : <Link className="btn" href="/documents">Add documents</Link>}>{narrowed ? "No entity has that name, type and origin." : "People, organisations and places appear here as documents are read."}</Empty>
           : <div style={{ "--cols": COLUMNS, minWidth: 860 } as React.CSSProperties} role="region" aria-label="Entities">
-              <div className="grid-head"><span /><span>Type</span><span>Name</span><span>Also written</span><span>Origin</span><span className="right">Mentions</span><span className="right">Documents</span></div>
+              <div className="grid-head"><span /><span>Type</span>{sorter("name", "Name")}<span>Also written</span><span>Origin</span>{sorter("mentions", "Mentions", true)}{sorter("documents", "Documents", true)}</div>
               <Rows total={list.total} scroller={scroller} estimate={44} row={render} label="Entities" at={at} near={list.near} top={30} />
             </div>}
       </div>

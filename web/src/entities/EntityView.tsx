@@ -2,7 +2,7 @@ import { useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useAction, useCall } from "../api/hooks";
 import { useWindowed } from "../api/windowed";
-import type { Decision, EntityMention, EntityShown, Fact, FacetValue } from "../api/types";
+import type { Decision, EntityMention, EntityShown, Fact, FactList, Decided } from "../api/types";
 import { Icon } from "../parts/icons";
 import { Confidence, Empty, FaultCard, IconButton, leaf, Pieces, QuoteBlock, Skeleton, SourceLink, Tabs, Time, TypeDot, TypeTag } from "../parts/parts";
 import { Rows } from "../parts/Rows";
@@ -11,7 +11,7 @@ import { href } from "../place/codec";
 import { usePlace } from "../place/usePlace";
 import { count, plural } from "../text/format";
 import { SEARCH } from "../place/places";
-import { MergeWith, RenameDialog, SplitDialog, STALE, type Decided } from "./dialogs";
+import { MergeWith, RenameDialog, SplitDialog, STALE } from "./dialogs";
 import { MiniGraph } from "./MiniGraph";
 import { ORIGINS } from "./Entities";
 
@@ -44,9 +44,9 @@ export default function EntityView({ id }: { id: string }) {
       </header>
       <p className="quiet" style={{ padding: "0 22px 6px" }}>
         {plural(entity.n_mentions, "mention")} in {plural(entity.n_documents, "document")} · {ORIGINS[entity.origin] ?? entity.origin}
-        {Object.entries(entity.identifiers).map(([k, v]) => <span key={k}> · {k.replace(/_/g, " ")} <span className="mono">{v}</span></span>)}
+        {Object.entries(entity.identifiers ?? {}).map(([k, v]) => <span key={k}> · {k.replace(/_/g, " ")} <span className="mono">{v}</span></span>)}
       </p>
-      {typeof entity.properties.description === "string" && <p style={{ padding: "0 22px 8px", maxWidth: 780 }}>{entity.properties.description}</p>}
+      {typeof entity.properties?.description === "string" && <p style={{ padding: "0 22px 8px", maxWidth: 780 }}>{entity.properties.description}</p>}
       <div className="entity-body">
         <div className="entity-main">
           <Tabs label="About this entity" value={place.tab} onChange={(tab) => move({ tab })} options={[{ value: "facts", name: "Facts", n: shown.n_facts }, { value: "mentions", name: "Mentions", n: entity.n_mentions }, { value: "names", name: "Names", n: shown.names.length }, { value: "history", name: "History", n: shown.decisions.length }]} />
@@ -79,7 +79,6 @@ export default function EntityView({ id }: { id: string }) {
   );
 }
 
-interface FactList { total: number; facts: Fact[]; predicates: FacetValue[] }
 const FACTS_A_STEP = 50;
 
 function Facts({ entity, predicate, onPredicate }: { entity: string; predicate: string; onPredicate: (p: string) => void }) {
@@ -109,7 +108,7 @@ function FactCard({ fact, entity, onJudge, busy }: { fact: Fact; entity: string;
     <article className={`card fact ${fact.status}`}>
       <div className="fact-line">
         <span className="fact-words">{end(fact.subject, fact.subject_name)} <em>{fact.predicate_label}</em> {end(fact.object_entity, fact.object_name ?? fact.object_value)}
-          {Object.entries(fact.qualifiers).map(([k, v]) => <span key={k} className="tag">{k.replace(/_/g, " ")}: {v}</span>)}</span>
+          {Object.entries(fact.qualifiers).filter(([, v]) => v !== fact.object_value && v !== fact.object_name).map(([k, v]) => <span key={k} className="tag">{k.replace(/_/g, " ")}: {v}</span>)}</span>
         <Confidence value={fact.confidence} />
         {fact.status !== "proposed" && <span className={`state ${fact.status === "accepted" ? "good" : "bad"}`}>{fact.status === "accepted" ? "Accepted" : "Rejected"}</span>}
         <IconButton icon="check" label="This is right" disabled={busy} onClick={() => onJudge("accept")} /><IconButton icon="close" label="This is wrong" disabled={busy} onClick={() => onJudge("reject")} />

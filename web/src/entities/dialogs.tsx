@@ -1,7 +1,7 @@
 import { Modal } from "@mantine/core";
 import { useState, type ReactNode } from "react";
 import { useAction, useCall } from "../api/hooks";
-import type { Decision, Entity, EntityShown } from "../api/types";
+import type { Decided, Entity, EntityShown } from "../api/types";
 import { Icon } from "../parts/icons";
 import { FaultCard, SearchBox, TypeTag } from "../parts/parts";
 import { count, plural } from "../text/format";
@@ -9,7 +9,6 @@ import { orderLabels, lookOf } from "../text/labels";
 
 /** Replies that any decision makes old. */
 export const STALE = ["entities/list", "entities/show", "entities/mentions", "documents/page", "documents/show", "documents/mentions", "facts/list", "graph/neighbours", "status/show"];
-export interface Decided { decision: Decision; entity_id: string | null }
 
 export function Dialog({ opened, onClose, title, children }: { opened: boolean; onClose: () => void; title: string; children: ReactNode }) {
   return <Modal opened={opened} onClose={onClose} title={title} size="lg" closeButtonProps={{ "aria-label": "Close" }}>{children}</Modal>;

@@ -22,7 +22,7 @@ export function Canvas(props: Props) {
   });
 
   useEffect(() => {
-    const cy = cytoscape({ container: host.current, minZoom: 0.15, maxZoom: 3, wheelSensitivity: 0.3, boxSelectionEnabled: false, autounselectify: true });
+    const cy = cytoscape({ container: host.current, minZoom: 0.15, maxZoom: 3, boxSelectionEnabled: false, autounselectify: true });
     core.current = cy;
     cy.on("tap", "node", (e) => latest.current.onNode(e.target.id() as string));
     cy.on("dbltap", "node", (e) => latest.current.onOpen(e.target.id() as string));

@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, type ReactNode, type RefObject } from "react";
+import { useEffect, useReducer, type ReactNode, type RefObject } from "react";
 
 /** A windowed list: only the rows near the window are in the page, whatever the total. */
 export function Rows({ total, scroller, estimate, row, label, at, near, top = 0 }: {
@@ -18,6 +18,9 @@ export function Rows({ total, scroller, estimate, row, label, at, near, top = 0 
   const window_ = useVirtualizer({
     count: total, getScrollElement: () => scroller.current, estimateSize: () => estimate, overscan: 8, scrollMargin: top,
   });
+  // A scroller that mounts together with its rows has no element yet when they first look for it.
+  const [, again] = useReducer((n: number) => n + 1, 0);
+  useEffect(again, [again]);
   const items = window_.getVirtualItems();
   const first = items[0]?.index ?? 0;
   const last = items.at(-1)?.index ?? 0;

@@ -1,6 +1,6 @@
 /** Small parts shared by the views. */
 import { Tooltip } from "@mantine/core";
-import type { CSSProperties, ReactNode } from "react";
+import { Fragment, type CSSProperties, type ReactNode } from "react";
 import { Link } from "wouter";
 import { Fault } from "../api/client";
 import type { Piece, Quote, State } from "../api/types";
@@ -88,8 +88,11 @@ export function Pieces({ pieces }: { pieces: readonly Piece[] }) {
     if (last && last.hit === piece.hit) last.text += piece.text;
     else runs.push({ text: piece.text, hit: piece.hit, start: piece.start });
   }
-  return <>{runs.map((r) => (r.hit ? <mark key={r.start}>{r.text}</mark> : r.text))}</>;
+  return <>{runs.map((r) => (r.hit ? <mark key={r.start}>{r.text}</mark> : <span key={r.start}>{blocks(r.text)}</span>))}</>;
 }
+
+/** A passage may run over several blocks; in one line of text their borders are told by a dot. */
+const blocks = (text: string): ReactNode => text.split(/\s*\n{2,}\s*/).map((part, i) => (i ? <Fragment key={i}><span className="gap" aria-hidden="true">·</span>{part}</Fragment> : part));
 
 export const quoteTitle = (quote: Quote): string => quote.title || leaf(quote.document_name);
 export const leaf = (name: string): string => name.split(/[/!]/).filter(Boolean).at(-1) ?? name;
@@ -111,7 +114,7 @@ export function SourceLink({ quote, query = "" }: { quote: Quote; query?: string
   return (
     <span className="source">
       <Link href={quoteHref(quote, query)} className="clip" title={quote.document_name}>{quoteTitle(quote)}</Link>
-      {quote.page !== null && <span style={{ whiteSpace: "nowrap" }}>· p. {quote.page}</span>}
+      {quote.page != null && <span style={{ whiteSpace: "nowrap" }}>· p. {quote.page}</span>}
     </span>
   );
 }

@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useCallback, useMemo, useRef, useState } from "react";
+import { useCallback, useMemo, useRef } from "react";
 import { Link, useLocation } from "wouter";
 import { call } from "../api/client";
 import { useCall, useStatus } from "../api/hooks";
@@ -143,7 +143,7 @@ function DocumentResult({ hit, q }: { hit: DocumentHit; q: string; facets: Recor
       <div className="result-meta"><span>{mediaName(document.media_type)}</span>{document.title && <span className="clip">{name}</span>}{document.n_pages ? <span>{plural(document.n_pages, "page")}</span> : null}<Time iso={document.added_at} /></div>
       {quotes.map((quote) => (
         <Link key={quote.start} href={quoteHref(quote, q)} className="snippet">
-          <span className="snippet-page tnum">{quote.page !== null ? `p. ${quote.page}` : "¶"}</span>
+          <span className="snippet-page tnum">{quote.page != null ? `p. ${quote.page}` : "¶"}</span>
           <span className="quote"><Pieces pieces={quote.pieces} /></span>
         </Link>
       ))}

@@ -75,11 +75,14 @@ export function Uploads() {
   );
 }
 
+/** A failed job's own words. */
+export const messageOf = (job: Job | undefined): string | null => (typeof job?.error?.message === "string" ? job.error.message : null);
+
 function BatchLine({ batch, job }: { batch: Batch; job: Job | undefined }) {
   const name = batch.names.length === 1 ? batch.names[0]! : `${batch.names[0]} and ${batch.names.length - 1} more`;
   const sending = !batch.jobId && !batch.fault;
   const share = sending ? (batch.bytes ? batch.sent / batch.bytes : 1) : job?.state === "running" || !job ? (job?.total ? job.done / job.total : null) : 1;
-  const told = batch.fault ?? job?.error?.message
+  const told = batch.fault ?? messageOf(job)
     ?? (sending ? `Sending ${size(batch.sent)} of ${size(batch.bytes)}`
       : !job || job.state === "running" ? (job?.total ? `${job.done} of ${job.total}${job.stage ? ` · ${job.stage}` : ""}` : "Starting")
       : job.state === "done" ? "Done" : "Stopped");

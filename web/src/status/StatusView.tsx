@@ -1,12 +1,13 @@
 import { useState } from "react";
 import { Link } from "wouter";
 import { useAction, useCall, useJobs, useStatus } from "../api/hooks";
-import { STATES, type Check, type Job, type Setting } from "../api/types";
+import { STATES, type Check, type Job, type Setting, type State } from "../api/types";
 import { Icon } from "../parts/icons";
 import { Empty, FaultCard, Skeleton, StateBadge, stateName, Tabs, Time } from "../parts/parts";
 import { href } from "../place/codec";
 import { DOCUMENTS, STATUS } from "../place/places";
 import { usePlace } from "../place/usePlace";
+import { messageOf } from "../shell/Drop";
 import { count, plural } from "../text/format";
 
 export default function StatusView() {
@@ -45,7 +46,7 @@ function Now() {
         <section className="card" style={{ padding: 18 }}>
           <h2 style={{ marginBottom: 8 }}>Why files were not read</h2>
           <table className="plain"><thead><tr><th>State</th><th>Reason</th><th className="right">Files</th></tr></thead>
-            <tbody>{s.failures.map((f) => <tr key={`${f.state}.${f.code}`}><td><StateBadge state={f.state} /></td><td>{f.code.replace(/_/g, " ")}</td><td className="right tnum"><Link href={href("/documents", DOCUMENTS, { state: [f.state] })}>{count(f.n)}</Link></td></tr>)}</tbody></table>
+            <tbody>{s.failures.map((f) => <tr key={`${f.state}.${f.code}`}><td><StateBadge state={f.state as State} /></td><td>{f.code.replace(/_/g, " ")}</td><td className="right tnum"><Link href={href("/documents", DOCUMENTS, { state: [f.state] })}>{count(f.n)}</Link></td></tr>)}</tbody></table>
         </section>
       )}
     </div>
@@ -82,7 +83,7 @@ function JobCard({ job, onCancel }: { job: Job; onCancel: () => void }) {
         {job.state === "running" && <button type="button" className="btn small" disabled={asked} onClick={() => { setAsked(true); onCancel(); }}><Icon name="close" />{asked ? "Stopping" : "Stop"}</button>}
       </div>
       {job.state === "running" && <div className={`bar${share === null ? " unknown" : ""}`} role="progressbar" aria-label="Progress" aria-valuemin={0} aria-valuemax={100} aria-valuenow={share === null ? undefined : Math.round(share * 100)}><i style={{ width: share === null ? undefined : `${share * 100}%` }} /></div>}
-      {job.error?.message && <p style={{ color: "var(--bad)" }}>{job.error.message}</p>}
+      {messageOf(job) && <p style={{ color: "var(--bad)" }}>{messageOf(job)}</p>}
       {job.reply && <details><summary className="quiet" style={{ cursor: "pointer", fontSize: 12 }}>What it answered</summary><pre className="b-code">{JSON.stringify(job.reply, null, 1)}</pre></details>}
     </article>
   );

@@ -47,7 +47,7 @@ const MEDIA: Record<string, string> = {
 };
 
 /** The short name of a kind of file. */
-export function mediaName(type: string | null): string {
+export function mediaName(type: string | null | undefined): string {
   if (!type) return "Unknown";
   const bare = type.split(";")[0]!.trim();
   if (MEDIA[bare]) return MEDIA[bare];
@@ -57,7 +57,7 @@ export function mediaName(type: string | null): string {
 }
 
 const languages = typeof Intl.DisplayNames === "function" ? new Intl.DisplayNames(undefined, { type: "language" }) : null;
-export function languageName(code: string | null): string {
+export function languageName(code: string | null | undefined): string {
   if (!code || code === "und") return "Not known";
   try {
     return languages?.of(code) ?? code;
