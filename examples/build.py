@@ -26,7 +26,7 @@ from writers.source import Source, read  # noqa: E402
 Attachment = tuple[str, str, bytes]
 
 COPIED = "news/halden-buys-volta-cell.html"
-COPY = "news/copy-of-halden-buys-volta-cell.html"
+COPY = "news/saved-halden-buys-volta-cell.html"
 
 
 def eml(source: Source, attachments: list[Attachment]) -> bytes:

@@ -53,7 +53,7 @@ def texts():
         head = dict(re.findall(r"^([a-z-]+): (.*)$", text, re.M))
         name = (head.get("file") or head["name"]).rpartition("!")[2]
         found[name] = re.sub(r"^(#+|-|>|\d\)) ", "", text, flags=re.M)
-    found["news/copy-of-halden-buys-volta-cell.html"] = found["news/halden-buys-volta-cell.html"]
+    found["news/saved-halden-buys-volta-cell.html"] = found["news/halden-buys-volta-cell.html"]
     return found
 
 
