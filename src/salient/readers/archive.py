@@ -8,8 +8,8 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from salient.errors import InvalidInput, LimitExceeded
 from salient.model import Child, Note, Piece
@@ -20,10 +20,12 @@ VERSION = 1
 
 _CHUNK = 1 << 18
 _PASSED_OVER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
-_OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {
-    b"\x1f\x8b": lambda file: gzip.open(file, "rb"),
-    b"BZ": lambda file: bz2.open(file, "rb"),
-    b"\xfd7": lambda file: lzma.open(file, "rb"),
+_OPENERS: dict[
+    bytes, Callable[[Path], AbstractContextManager[gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]]
+] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(file, "rb"),
+    b"BZ": bz2.BZ2File,
+    b"\xfd7": lzma.LZMAFile,
 }
 _MAX_RATIO = 1000
 _RATIO_FREE_BYTES = 32 * MIB

@@ -102,9 +102,9 @@ def describe(page: Page) -> Described:
             if text:
                 found.fields.setdefault(name, text)
     for name, content in page.meta:
-        key = _META.get(name)
-        if key and content.strip():
-            found.fields.setdefault(key, " ".join(content.split())[:2000])
+        field_name = _META.get(name)
+        if field_name and content.strip():
+            found.fields.setdefault(field_name, " ".join(content.split())[:2000])
         if name == "og:type" and "article" in content.lower():
             found.is_article = True
         if name in ("article:published_time", "article:author"):
@@ -364,20 +364,13 @@ def _stays(segment: Segment, worth: float, root: Node, marks: _Marks) -> bool:
 
 
 def _drop_empty_headings(segments: list[Segment], kept: list[bool]) -> None:
-    """Take out headings with nothing kept beneath them: they headed what was taken out."""
-    following: int | None = None  # level of the heading just below, None for text
-    seen_text = False
+    """Take out headings at the end with nothing kept beneath them: they headed what was taken out."""
     for i in range(len(segments) - 1, -1, -1):
         if not kept[i]:
             continue
-        block = segments[i].block
-        if block.kind != Kind.HEADING:
-            seen_text, following = True, None
-            continue
-        if not seen_text:
-            kept[i] = False
-            continue
-        following = block.level
+        if segments[i].block.kind != Kind.HEADING:
+            return
+        kept[i] = False
 
 
 def _title(segments: list[Segment], described: Described) -> int | None:

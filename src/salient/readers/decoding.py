@@ -77,9 +77,9 @@ def decode(content: bytes, declared: str | None = None) -> Decoded:
 
     Never fails: what no encoding explains is replaced, and counted.
     """
-    for mark, encoding in _BOMS:
+    for mark, marked in _BOMS:
         if content.startswith(mark):
-            return _lenient(content[len(mark) :], encoding)
+            return _lenient(content[len(mark) :], marked)
     wide = _wide(content)
     if wide:
         return _lenient(content, wide)

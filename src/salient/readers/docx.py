@@ -251,34 +251,13 @@ class _Walker:
                 by_style = self._numbering.by_style.get(key)
                 if by_style and by_style[0] == number:
                     level = by_style[1]
-        label, bullet = "", False
         # Word numbers empty paragraphs too, but shows nothing that anybody would cite.
         found = self._numbering.label(number, level) if number and has_text else None
-        if found:
-            label, bullet = found
-        first = names[0].lower() if names else ""
-        heading = next((m for n in names if (m := _HEADING_NAME.match(n))), None)
-        if first == "title":
-            return Kind.TITLE, 1, label
-        if heading:
-            return Kind.HEADING, max(int(heading.group(1)), 1), label
-        if first == "subtitle":
-            return Kind.HEADING, 2, label
-        if outline is not None and outline < 9:
-            return Kind.HEADING, outline + 1, label
-        if first == "caption":
-            return Kind.CAPTION, 0, label
-        if "quote" in first:
-            return Kind.QUOTE, 0, label
-        if "code" in first or first in ("html preformatted", "plain text", "macro text"):
-            return Kind.CODE, 0, label
-        if found:
-            del bullet
-            return Kind.LIST_ITEM, level + 1, label
-        listed = _LIST_NAME.match(first)
-        if listed and "paragraph" not in first:
-            return Kind.LIST_ITEM, int(listed.group(1) or 1), label
-        return Kind.PARAGRAPH, 0, label
+        label = found[0] if found else ""
+        kind, depth = _named_role(names, outline)
+        if kind is not None:
+            return kind, depth, label
+        return (Kind.LIST_ITEM, level + 1, label) if found else (Kind.PARAGRAPH, 0, label)
 
     def _note_blocks(self, what: str, number: str) -> Iterator[Block]:
         node = self._notes[what].pop(number, None)
@@ -435,6 +414,30 @@ class _Walker:
                 )
                 continue
             yield Child(relation.target.rpartition("/")[2], content)
+
+
+def _named_role(names: list[str], outline: int | None) -> tuple[Kind | None, int]:
+    """What a style's name (and those it is based on) or outline level makes of a paragraph."""
+    first = names[0].lower() if names else ""
+    heading = next((m for n in names if (m := _HEADING_NAME.match(n))), None)
+    if first == "title":
+        return Kind.TITLE, 1
+    if heading:
+        return Kind.HEADING, max(int(heading.group(1)), 1)
+    if first == "subtitle":
+        return Kind.HEADING, 2
+    if outline is not None and outline < 9:
+        return Kind.HEADING, outline + 1
+    if first == "caption":
+        return Kind.CAPTION, 0
+    if "quote" in first:
+        return Kind.QUOTE, 0
+    if "code" in first or first in ("html preformatted", "plain text", "macro text"):
+        return Kind.CODE, 0
+    listed = _LIST_NAME.match(first)
+    if listed and "paragraph" not in first:
+        return Kind.LIST_ITEM, int(listed.group(1) or 1)
+    return None, 0
 
 
 _SIGNS = {

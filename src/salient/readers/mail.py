@@ -112,12 +112,12 @@ def header(message: Message, name: str) -> str:
         text = "" if value is None else str(value)
     except (ValueError, IndexError, AttributeError, KeyError, TypeError, LookupError):
         # The parser of structured headers fails on some that only look structured.
-        text = next((str(v) for n, v in message.raw_items() if n.lower() == name.lower()), "")  # type: ignore[attr-defined]
+        text = next((str(v) for n, v in message.raw_items() if n.lower() == name.lower()), "")
         text = _decoded_words(text)
     if any("\udc80" <= c <= "\udcff" for c in text):
         text = decode(text.encode("utf-8", "surrogateescape")).text
     elif "\ufffd" in text:
-        raw = next((v for n, v in message.raw_items() if n.lower() == name.lower()), "")  # type: ignore[attr-defined]
+        raw = next((v for n, v in message.raw_items() if n.lower() == name.lower()), "")
         text = decode(str(raw).encode("utf-8", "surrogateescape")).text
     return " ".join(text.split())
 

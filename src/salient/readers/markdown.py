@@ -51,56 +51,78 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
 
 
 def _blocks(tokens: list[Token]) -> Iterator[Block]:
-    lists: list[int | None] = []  # next number, None for bullets
-    quotes = 0
-    label = ""
-    rows: list[list[Entry]] | None = None
-    heading = 0
-    header = False
+    walk = _Walk()
     for token in tokens:
+        yield from walk.take(token)
+
+
+class _Walk:
+    """What is open at a token: lists with their next numbers, quotes, a heading, a table."""
+
+    def __init__(self) -> None:
+        self._lists: list[int | None] = []  # next number, None for bullets
+        self._quotes = 0
+        self._label = ""
+        self._rows: list[list[Entry]] | None = None
+        self._heading = 0
+        self._header = False
+
+    def take(self, token: Token) -> Iterator[Block]:
         kind = token.type
-        if kind == "heading_open":
-            heading = int(token.tag[1])
-        elif kind == "heading_close":
-            heading = 0
-        elif kind == "bullet_list_open":
-            lists.append(None)
-        elif kind == "ordered_list_open":
-            lists.append(int(token.attrs.get("start", 1)))
-        elif kind in ("bullet_list_close", "ordered_list_close"):
-            lists.pop()
-        elif kind == "list_item_open":
-            number = lists[-1]
-            label = "" if number is None else f"{number}. "
-            lists[-1] = None if number is None else number + 1
-        elif kind in ("blockquote_open", "blockquote_close"):
-            quotes += 1 if kind.endswith("open") else -1
+        if kind == "inline":
+            yield from self._inline(inline(token))
         elif kind in ("fence", "code_block"):
             yield Block(Kind.CODE, token.content.rstrip("\n"))
         elif kind == "html_block":
             yield from _html(token.content)
-        elif kind == "table_open":
-            rows = []
-        elif kind == "tr_open" and rows is not None:
-            rows.append([])
-        elif kind in ("th_open", "td_open"):
-            header = kind == "th_open"
-        elif kind == "table_close" and rows is not None:
-            block = table(rows)
-            rows = None
+        elif kind == "table_close":
+            block = table(self._rows or [])
+            self._rows = None
             if block:
                 yield block
-        elif kind == "inline":
-            text = inline(token)
-            if rows is not None and rows:
-                rows[-1].append(Entry(text, header=header))
-            elif heading:
-                yield Block(Kind.HEADING, text, heading)
-            elif lists:
-                yield Block(Kind.LIST_ITEM, label + text, len(lists))
-                label = ""
-            else:
-                yield Block(Kind.QUOTE if quotes else Kind.PARAGRAPH, text)
+        elif kind.endswith("_open"):
+            self._open(kind.removesuffix("_open"), token)
+        elif kind.endswith("_close"):
+            self._close(kind.removesuffix("_close"))
+
+    def _open(self, what: str, token: Token) -> None:
+        if what == "heading":
+            self._heading = int(token.tag[1])
+        elif what == "bullet_list":
+            self._lists.append(None)
+        elif what == "ordered_list":
+            self._lists.append(int(token.attrs.get("start", 1)))
+        elif what == "list_item":
+            number = self._lists[-1]
+            self._label = "" if number is None else f"{number}. "
+            self._lists[-1] = None if number is None else number + 1
+        elif what == "blockquote":
+            self._quotes += 1
+        elif what == "table":
+            self._rows = []
+        elif what == "tr" and self._rows is not None:
+            self._rows.append([])
+        elif what in ("th", "td"):
+            self._header = what == "th"
+
+    def _close(self, what: str) -> None:
+        if what == "heading":
+            self._heading = 0
+        elif what in ("bullet_list", "ordered_list"):
+            self._lists.pop()
+        elif what == "blockquote":
+            self._quotes -= 1
+
+    def _inline(self, text: str) -> Iterator[Block]:
+        if self._rows:
+            self._rows[-1].append(Entry(text, header=self._header))
+        elif self._heading:
+            yield Block(Kind.HEADING, text, self._heading)
+        elif self._lists:
+            yield Block(Kind.LIST_ITEM, self._label + text, len(self._lists))
+            self._label = ""
+        else:
+            yield Block(Kind.QUOTE if self._quotes else Kind.PARAGRAPH, text)
 
 
 def inline(token: Token) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from salient.model import Block, Kind
 from salient.readers.tables import Entry, table
@@ -136,6 +136,7 @@ _KINDS = {
     "caption": Kind.CAPTION,
     "summary": Kind.PARAGRAPH,
 }
+_PLACED = frozenset("form article section nav h1 h2".split())
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _SPACE = re.compile(r"[ \t\n\r\f\v\u00a0\u200b]+")
 
@@ -224,32 +225,31 @@ def parse(text: str, *, xhtml: bool = False) -> Page:
     flattened = _too_deep(text)
     if flattened:
         text = _FLATTENED.sub("\n", text)
-    parser = LexborHTMLParser(text)
-    title = ""
-    meta: list[tuple[str, str]] = []
-    linked: list[str] = []
     root = Node("html", {}, None)
-    source = parser.root
-    if source is None:
-        return Page(root, root, "", "", [], [], flattened)
-    root.attributes = dict(source.attributes)
-    node = source.child
-    above = [root]
+    page = Page(root, root, "", "", [], [], flattened)
+    parser = LexborHTMLParser(text)
+    if parser.root is None:
+        return page
+    root.attributes = dict(parser.root.attributes)
+    _copy(parser.root, page)
+    page.body = next((c for c in root.children if isinstance(c, Node) and c.tag == "body"), root)
+    page.title = _SPACE.sub(" ", page.title).strip()
+    page.language = root.get("lang")
+    return page
+
+
+def _copy(source: LexborNode, page: Page) -> None:
+    """Copy the parser's tree below `source` to the page's, and what the head says beside it."""
+    node: LexborNode | None = source.child
+    above = [page.root]
     while node is not None:
         tag = node.tag
         down = None
         if tag == "-text":
             above[-1].children.append(node.text_content or "")
         elif tag and not tag.startswith(("-", "!")) and tag != "_comment":
-            if tag == "meta":
-                found = node.attributes
-                name = found.get("property") or found.get("name") or found.get("itemprop")
-                if name and found.get("content"):
-                    meta.append((name.lower(), found["content"] or ""))
-            elif tag == "title" and not title and above[-1].tag == "head":
-                title = node.text() or ""
-            elif tag == "script" and "ld+json" in (node.attributes.get("type") or ""):
-                linked.append(node.text() or "")
+            if tag in ("meta", "title", "script"):
+                _describe(node, tag, page, in_head=above[-1].tag == "head")
             if tag not in UNSEEN or tag == "head":
                 fresh = Node(tag, dict(node.attributes), above[-1])
                 above[-1].children.append(fresh)
@@ -266,10 +266,19 @@ def parse(text: str, *, xhtml: bool = False) -> Page:
                 break
             above.pop()
             node = node.parent if above else None
-    body = next((c for c in root.children if isinstance(c, Node) and c.tag == "body"), root)
-    return Page(
-        root, body, _SPACE.sub(" ", title).strip(), root.get("lang"), meta, linked, flattened
-    )
+
+
+def _describe(node: LexborNode, tag: str, page: Page, *, in_head: bool) -> None:
+    found = node.attributes
+    if tag == "meta":
+        name = found.get("property") or found.get("name") or found.get("itemprop")
+        if name and found.get("content"):
+            page.meta.append((name.lower(), found["content"] or ""))
+    elif tag == "title":
+        if in_head and not page.title:
+            page.title = node.text() or ""
+    elif "ld+json" in (found.get("type") or ""):
+        page.linked_data.append(node.text() or "")
 
 
 def _too_deep(text: str) -> bool:
@@ -333,9 +342,9 @@ class _Walk:
                 stretches.append("\n".join(group))
                 group = []
         total = sum(map(len, stretches)) or 1
-        for text in stretches:
-            if self._prefix:
-                text, self._prefix = f"{self._prefix} {text}", ""
+        for stretch in stretches:
+            text = f"{self._prefix} {stretch}" if self._prefix else stretch
+            self._prefix = ""
             share = min(len(text), n_linked * len(text) // total)
             self.segments.append(Segment(Block(self._kind, text, self._level), self._node, share))
 
@@ -511,14 +520,8 @@ def _is_layout(node: Node, rows: list[list[Node]]) -> bool:
     blocks = 0
     for cell in cells:
         for found in cell.iter():
-            if (
-                found.tag in ("table", "form", "article", "section", "nav", "h1", "h2")
-                and found is not cell
-            ):
-                if found.tag != "table" or len(_rows(found)) > 1:
-                    blocks += 1
-                    break
-            if found.tag == "p" and len(found.text()) > 600:
+            placed = found.tag in _PLACED or (found.tag == "table" and len(_rows(found)) > 1)
+            if placed or (found.tag == "p" and len(found.text()) > 600):
                 blocks += 1
                 break
     return blocks > 0 and blocks * 8 >= len(cells) and not any(c.tag == "th" for c in cells[:3])

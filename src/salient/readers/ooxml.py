@@ -199,8 +199,8 @@ def chart_rows(root: Element) -> tuple[str, list[list[str]]]:
     if not columns:
         return title, []
     rows = [["", *(name for name, _ in columns)]]
-    for index in sorted(set(categories) | {i for _, v in columns for i in v})[:10_000]:
-        rows.append([categories.get(index, ""), *(v.get(index, "") for _, v in columns)])
+    indexes = sorted(set(categories) | {i for _, v in columns for i in v})[:10_000]
+    rows += [[categories.get(i, ""), *(v.get(i, "") for _, v in columns)] for i in indexes]
     return title, rows
 
 

@@ -127,8 +127,10 @@ def read_json(file: Path, limits: Limits) -> Iterator[Piece]:
     blocks: list[Block] = []
     for record in records:
         lines = list(_leaves(record))
-        for start in range(0, len(lines), 500):
-            blocks.append(Block(Kind.PARAGRAPH, "\n".join(lines[start : start + 500])))
+        blocks += [
+            Block(Kind.PARAGRAPH, "\n".join(lines[start : start + 500]))
+            for start in range(0, len(lines), 500)
+        ]
     yield Part(blocks)
 
 
@@ -156,7 +158,8 @@ def read_asciidoc(file: Path, limits: Limits) -> Iterator[Piece]:
 
 def paragraphs(text: str) -> Iterator[Block]:
     """Cut prose into blocks, joining what was wrapped."""
-    for stretch in _BLANK.split(text.strip("\n")):
+    for found in _BLANK.split(text.strip("\n")):
+        stretch = found
         if not stretch.strip():
             continue
         while len(stretch) > _MAX_BLOCK:

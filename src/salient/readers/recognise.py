@@ -139,6 +139,7 @@ _TEXT_SUFFIXES = {
     ".ndjson": "application/jsonl",
 }
 
+_WESTERN = frozenset({"cp1252", "mac_roman", "latin_1", "cp1250", "cp437", "cp850", "cp858"})
 _HTML_START = re.compile(r"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _HTML_TAG = re.compile(
     r"</?(?:html|head|body|p|div|span|table|tr|td|ul|ol|li|h[1-6]|br|a|b|i|em|strong|script|style"
@@ -290,12 +291,14 @@ def _textual(head: bytes, name: str, *, whole: bool) -> str:
     n = max(len(decoded.text), 1)
     spare = 0 if whole else 3  # the head may end inside a character
     n_odd = sum(1 for c in decoded.text if "\x80" <= c <= "\x9f")
-    if decoded.n_control > max(2, n // 20) or (decoded.n_replaced - spare) + n_odd > n // 10:
+    # No Western text is a third accents: that would be records, or a mainframe's characters.
+    n_high = sum(1 for c in decoded.text if c > "\x7f") if decoded.encoding in _WESTERN else 0
+    if (
+        decoded.n_control > max(2, n // 20)
+        or (decoded.n_replaced - spare) + n_odd > n // 10
+        or n_high > 0.3 * n
+    ):
         return UNKNOWN
-    if decoded.encoding in ("cp1252", "mac_roman", "latin_1", "cp1250", "cp437", "cp850", "cp858"):
-        # No Western text is a third accents: these are records, or a mainframe's characters.
-        if sum(1 for c in decoded.text if c > "\x7f") > 0.3 * n:
-            return UNKNOWN
     text = decoded.text.lstrip()
     markup = _markup(text)
     if markup:
@@ -307,9 +310,11 @@ def _textual(head: bytes, name: str, *, whole: bool) -> str:
     if text.startswith("WEBVTT") or re.match(r"\d+\n\d\d:\d\d:\d\d,\d{3} --> ", text):
         return "text/vtt"
     suffix = Path(name.replace("\n", " ")).suffix.lower()
-    found = _json(text, suffix, whole=whole)
-    if found:
-        return found
+    return _json(text, suffix, whole=whole) or _by_name(text, suffix)
+
+
+def _by_name(text: str, suffix: str) -> str:
+    """Kinds of text that bytes alone do not tell apart."""
     if re.search(r"^\s*\\(?:documentclass|documentstyle|begin\{document\})", text, re.M):
         return "text/x-tex" if suffix not in _SOURCE_SUFFIXES else SOURCE
     if suffix in _TEXT_SUFFIXES and not suffix.startswith(".json"):

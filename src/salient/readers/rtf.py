@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,9 @@ _SKIPPED = frozenset(
     b"pgdsctbl mmathPr wgrffmtfilter fontemb fontfile userprops xe tc txe rxe do bkmkstart bkmkend listtext pntext "
     b"background sp atnid atnauthor annotation atrfstart atrfend operator company doccomm private "
     b"listpicture pnseclvl ftnsep ftnsepc aftnsep aftnsepc".split()
+)
+_APART = frozenset(
+    b"footnote header footer headerl headerr headerf footerl footerr footerf".split()
 )
 _INFO = {b"title": "title", b"author": "author", b"subject": "subject", b"keywords": "keywords"}
 _SIGNS = {
@@ -149,10 +153,8 @@ class _Walk:
             self._headings[int(match.group(1))] = int(match.group(2))
         found = re.search(rb"\\ansicpg(\d{3,5})", head)
         if found:
-            try:
+            with suppress(LookupError):  # an unknown page reads as the usual one
                 self._state.encoding = codecs.lookup("cp" + found.group(1).decode()).name
-            except LookupError:
-                pass  # an unknown page reads as the usual one
 
     def _word(self, word: bytes, number: int | None, *, first: bool, star: bool) -> None:
         state = self._state
@@ -186,7 +188,13 @@ class _Walk:
             if self._cells:
                 self._rows.append([Entry(c) for c in self._cells])
             self._cells = []
-        elif word == b"pard":
+        else:
+            self._format(word, number)
+
+    def _format(self, word: bytes, number: int | None) -> None:
+        """Words that say what the text after them is."""
+        state = self._state
+        if word == b"pard":
             self._level, self._listed, self._in_table = None, False, False
         elif word == b"intbl":
             self._in_table = True
@@ -216,17 +224,7 @@ class _Walk:
             self.n_pictures += word == b"pict" and not state.skip
             state.skip = True
             return True
-        if word in (
-            b"footnote",
-            b"header",
-            b"footer",
-            b"headerl",
-            b"headerr",
-            b"headerf",
-            b"footerl",
-            b"footerr",
-            b"footerf",
-        ):
+        if word in _APART:
             name = word.decode()
             state.target = "footnote" if name == "footnote" else name[:6]
             self._pieces[state.target] = []

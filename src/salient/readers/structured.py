@@ -22,6 +22,10 @@ _INLINE = frozenset(
     "source volume issue fpage lpage year month day article-title person-group name etal pub-id publisher-name "
     "publisher-loc inline-formula tex-math math mml citetitle literal filename command option firstterm subscript superscript".split()
 )
+_SET_IN_LINE = frozenset(
+    "italic bold sup sub sc underline monospace xref ext-link email styled-content named-content emphasis link ulink uri i b em "
+    "strong a code span u tt hi ref term literal superscript subscript math mi mo mn mrow msub msup".split()
+)
 _TITLES = frozenset({"title", "head", "article-title"})
 _SECTIONS = frozenset(
     "sec section chapter sect1 sect2 sect3 sect4 part appendix app div abstract boxed-text".split()
@@ -43,6 +47,7 @@ _PASSED_OVER = frozenset(
         "script",
     }
 )
+_IDENTIFIERS = frozenset({"contrib-id", "xref", "label", "institution-id", "role", "email"})
 _MARKUP = re.compile(r"\s*<[a-zA-Z!][^>]*>")
 _MAX_BLOCKS = 300_000
 
@@ -108,10 +113,17 @@ class _XmlWalk:
                 1 if is_title else min(depth, 6) or 1,
             )
             return
-        if name == "list-item" or name == "listitem" or name == "item":
+        if name in ("list-item", "listitem", "item"):
             self.add(Kind.LIST_ITEM, _all_text(node), 1)
             return
-        if name in ("caption",):
+        if name == "title-group":
+            for child in node:
+                self.walk(child, depth)
+            return
+        if name in ("contrib", "aff"):
+            self.add(Kind.PARAGRAPH, _all_text(node, without=_IDENTIFIERS))
+            return
+        if name == "caption":
             self.add(Kind.CAPTION, _all_text(node))
             return
         if name in _LEAVES:
@@ -181,8 +193,25 @@ class _XmlWalk:
             self.blocks.append(block)
 
 
-def _all_text(node: Element) -> str:
-    return " ".join("".join(str(t) for t in node.itertext()).split())
+def _all_text(node: Element, without: frozenset[str] = frozenset()) -> str:
+    """Text of an element; what is not set in the line (names, volumes, years) is parted by blanks."""
+    pieces: list[str] = []
+    todo: list[tuple[Element, bool]] = [(node, False)]
+    while todo:
+        element, closing = todo.pop()
+        parted = element is not node and local(element) not in _SET_IN_LINE
+        if closing:
+            pieces.append(" " if parted else "")
+            pieces.append((element.tail or "") if element is not node else "")
+            continue
+        pieces.append(" " if parted else "")
+        if local(element) in without and element is not node:
+            pieces.append(element.tail or "")
+            continue
+        pieces.append(element.text or "")
+        todo.append((element, True))
+        todo += [(child, False) for child in reversed(element)]
+    return re.sub(r" (?=[,.;:)\]])", "", " ".join("".join(pieces).split()))
 
 
 def _count(text: str | None) -> int:
