@@ -35,6 +35,10 @@ class Edge:
     method: str
 
 
+# What language engines take bare company names for.
+_MISTAKEN = frozenset({"PERSON", "PLACE", "PRODUCT", "LAW", "WORK", "EVENT"})
+
+
 @lru_cache(maxsize=1 << 18)
 def keys_of(kind: str, norm: str) -> tuple[int, ...]:
     """The keys of a name, hashed. Pairs without a common key are never compared.
@@ -48,6 +52,8 @@ def keys_of(kind: str, norm: str) -> tuple[int, ...]:
         return tuple(keys)
     joined = latin("".join(core))
     keys.add(hash(("core", kind, joined)))
+    if kind in _MISTAKEN and (kind != "PERSON" or len(core) == 1):
+        keys.add(hash(("short", "ORG", " ".join(parse(norm, "ORG").core))))
     if kind == "PERSON":
         keys.update(_keys_of_person(name))
         return tuple(sorted(keys))
@@ -70,8 +76,7 @@ def keys_of(kind: str, norm: str) -> tuple[int, ...]:
             if not all(t in generic or t in stop for t in core[:size]):
                 keys.add(hash(("short", kind, " ".join(core[:size]))))
         keys.update(hash(("short", kind, a)) for a in acronyms(core) if len(a) > 2)
-    if not name.legal:
-        keys.add(hash(("short", kind, " ".join(core))))
+    keys.add(hash(("short", kind, " ".join(core))))
     return tuple(sorted(keys))
 
 
@@ -100,6 +105,8 @@ def relate(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
             "WORK",
         }:
             return SHORT, 0.6, "other type", False
+        if mistaken := _mistaken(left, right):
+            return mistaken
         return None
     if left.norm == right.norm:
         return SAME, 1.0, "exact", False
@@ -118,6 +125,19 @@ def relate(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
         return FULLER, match.score, match.method, _says(left) > _says(right)
     if match.method in {"spelling", "legal form", "exact", "word order"} and match.score >= 0.84:
         return SAME, match.score, match.method, False
+    return None
+
+
+def _mistaken(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
+    """A bare company name under another label: "Fjordbanken" the place, beside Fjordbanken ASA."""
+    for short, long, turned in ((left, right, False), (right, left, True)):
+        if long.kind != "ORG" or not long.legal or short.kind not in _MISTAKEN:
+            continue
+        if short.kind == "PERSON" and len(short.core) > 1:
+            continue
+        bare = parse(short.norm, "ORG")
+        if not bare.legal and (bare.core == long.core or _short_form(bare, long)):
+            return SHORT, 0.65, "other type", turned
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from salient.knowledge.candidates import FULLER, SAME, SHORT, Edge, rest_is_generic
-from salient.knowledge.names import Name
+from salient.knowledge.names import Name, parse
 from salient.knowledge.similarity import legal_forms_agree
 
 _DOMINANT = 3
@@ -46,11 +46,12 @@ class Beside:
     """What documents say of two names that could be one.
 
     `known(short, long)`: a document uses the short form for the longer name. `shared(a, b)`: how
-    many names stand beside both.
+    many names stand beside both. `locative(row)`: something is said to be in or near it.
     """
 
     known: Callable[[int, int], bool]
     shared: Callable[[int, int], int]
+    locative: Callable[[int], bool]
 
 
 class Clusters:
@@ -274,8 +275,7 @@ def _evidence(e: Edge, joined: Clusters, beside: Beside) -> float | None:
     """How sure a short form is of its longer one; None when only the words speak for it."""
     short, long = joined.nodes[e.left], joined.nodes[e.right]
     if e.method == "other type":
-        # A single word under another label: to the knowledge base alone.
-        return 0.6 if (short.kb is None) != (long.kb is None) else None
+        return _of_other_type(e, joined, beside)
     if joined.legal(e.left):
         return None
     if beside.known(e.left, e.right):
@@ -285,6 +285,19 @@ def _evidence(e: Edge, joined: Clusters, beside: Beside) -> float | None:
     if e.method == "short form" and rest_is_generic(short.name, long.name):
         return e.score - 0.05
     return None
+
+
+def _of_other_type(e: Edge, joined: Clusters, beside: Beside) -> float | None:
+    """How sure a name is of a company though the engine gave it another type."""
+    short, long = joined.nodes[e.left], joined.nodes[e.right]
+    if short.name.norm == long.name.norm:
+        # A single word that is all there is: to the knowledge base alone.
+        return 0.6 if (short.kb is None) != (long.kb is None) else None
+    if short.kb is not None or beside.locative(e.left):
+        return None
+    bare = parse(short.name.norm, "ORG")
+    said = beside.known(e.left, e.right) or beside.shared(e.left, e.right)
+    return e.score if said or rest_is_generic(bare, long.name) else None
 
 
 def _only(options: Mapping[int, _Move], joined: Clusters, level: int) -> _Move | None:

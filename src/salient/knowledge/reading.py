@@ -122,6 +122,8 @@ class Mention:
     term_of: int | None = None
     """The mention that a defined term stands for."""
     root: tuple[str, str] = field(default=("", ""))
+    locative: bool = False
+    """Something is said to be in, near or from what is called so."""
 
 
 def read_document(
@@ -207,6 +209,7 @@ def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[
 # Who is acquired, co-founded or has a chief executive is an organisation, whatever it looks like.
 _ORG_OBJECT_OF = frozenset({"acquire", "found", "co-found", "cofound"})
 _ORG_ROLE = frozenset({"ceo", "cfo", "cto", "coo", "executive", "founder", "cofounder", "co-founder", "subsidiary", "chairman", "chairwoman", "shareholder"})  # fmt: skip
+_IN_COMPANIES = frozenset({"invest", "stake", "share", "interest", "investment", "holding", "stock", "participate", "participation", "confidence", "trust", "role", "position", "round", "result", "believe", "equity", "change", "use", "include", "define", "set"})  # fmt: skip
 _PLACE_PREPOSITIONS = frozenset({"in", "near", "to", "from", "into", "across"})
 
 
@@ -217,26 +220,28 @@ def organisations_by_syntax(tree: Tree, mentions: Sequence[Mention]) -> Counter[
     for m in mentions:
         while row < len(tree.start) and tree.end[row] <= m.start:
             row += 1
-        if m.kind == "ORG":
-            continue
         last = row
         while last + 1 < len(tree.start) and tree.start[last + 1] < m.end:
             last += 1
         if last >= len(tree.start):
             break
-        head, label = tree.head[last], tree.deprel[last]
-        if (
-            label in {"dobj", "obj", "nsubjpass", "nsubj:pass"}
-            and tree.lemma[head] in _ORG_OBJECT_OF
-        ):
-            votes[m.norm] += 1
-        elif label == "pobj":
-            noun = tree.head[head]
-            if tree.word[head] in {"of", "at"} and tree.lemma[noun] in _ORG_ROLE:
-                votes[m.norm] += 1
-            elif tree.word[head] in _PLACE_PREPOSITIONS:
-                votes[m.norm] -= 1
+        votes[m.norm] += _vote(tree, last, is_org=m.kind == "ORG")
     return votes
+
+
+def _vote(tree: Tree, row: int, *, is_org: bool) -> int:
+    """1 for an organisation, -1 for a place, by what governs the last word of a name."""
+    head, label = tree.head[row], tree.deprel[row]
+    if label in {"dobj", "obj", "nsubjpass", "nsubj:pass"} and tree.lemma[head] in _ORG_OBJECT_OF:
+        return int(not is_org)
+    if label != "pobj":
+        return 0
+    preposition, noun = tree.word[head], tree.lemma[tree.head[head]]
+    if preposition in {"of", "at"} and noun in _ORG_ROLE:
+        return int(not is_org)
+    if is_org:  # money is in companies, too; people and buildings are in towns
+        return -int(preposition in {"in", "near"} and noun not in _IN_COMPANIES)
+    return -int(preposition in _PLACE_PREPOSITIONS)
 
 
 def _settle_types(
@@ -255,6 +260,8 @@ def _settle_types(
             vote["ORG"] += 2000
         if "ORG" in ontology.types and organisations.get(norm, 0) > 0:
             vote["ORG"] += 1200 * organisations[norm]
+        if "PLACE" in vote and organisations.get(norm, 0) < 0:
+            vote["PLACE"] -= 700 * organisations[norm]
         winner[norm] = min(vote, key=lambda k: (-vote[k], order.index(k)))
     for mention in mentions:
         kind = winner[mention.norm]
@@ -343,11 +350,11 @@ def _name(mentions: Sequence[Mention], locative: set[str]) -> None:
     person = {m.norm: normalise(m.surface, person=True) for m in mentions if m.kind == "PERSON"}
     forms: dict[tuple[str, str], Form] = {}
     for m in mentions:
-        plain = m.norm
+        m.locative = m.norm in locative
         if m.kind == "PERSON":
             m.norm = person[m.norm]
         if m.term_of is None:
-            forms[m.kind, m.norm] = Form(m.kind, m.norm, plain in locative)
+            forms[m.kind, m.norm] = Form(m.kind, m.norm, m.locative)
     roots = attach([forms[key] for key in sorted(forms)])
     for m in mentions:
         if m.term_of is None:
@@ -390,6 +397,7 @@ def _name_rows(
     forms: dict[str, Counter[str]] = {}
     near: dict[str, Counter[str]] = {}
     root_of: dict[str, tuple[str, str]] = {}
+    locative = {ident for m, ident in zip(mentions, ids, strict=True) if m.locative}
     in_sentence: dict[int, list[int]] = {}
     for position, (m, ident) in enumerate(zip(mentions, ids, strict=True)):
         forms.setdefault(ident, Counter())[_shown(m.surface)] += 1
@@ -408,7 +416,9 @@ def _name_rows(
         beside = sorted(near.get(ident, Counter()).items(), key=lambda kv: (-kv[1], kv[0]))[
             :_MAX_NEAR
         ]
-        context = {"forms": dict(top), "near": [n for n, _ in beside]}
+        context: dict[str, Any] = {"forms": dict(top), "near": [n for n, _ in beside]}
+        if ident in locative:
+            context["locative"] = True
         found.append(NameRow(ident, kind, norm, counted.total(), best, context))
     return tuple(found)
 

@@ -48,6 +48,7 @@ class _Usage:
     surfaces: Counter[str]
     forms: set[str]
     near: set[str]
+    locative: bool = False
 
 
 @final
@@ -199,6 +200,7 @@ class _Run:
                 usage.surfaces[r.surface] += 1
                 usage.forms.update(context.get("forms", ()))
                 usage.near.update(context.get("near", ()))
+                usage.locative |= bool(context.get("locative"))
 
     def _read_links(self, names: Sequence[str]) -> None:
         for some in _batches(names):
@@ -231,6 +233,10 @@ class _Run:
         def shared(a: int, b: int) -> int:
             return len(near(a) & near(b))
 
+        def locative(row: int) -> bool:
+            usage = self._usage.get(nodes[row].ref)
+            return usage is not None and usage.locative
+
         def nearer(row: int, options: Sequence[int]) -> int | None:
             beside = {t for n in near(row) for t in n.split() if len(t) > 2}
             ranked: dict[str, tuple[int, int]] = {}
@@ -248,7 +254,7 @@ class _Run:
             edges,
             pairs(self._limits.must),
             pairs(self._limits.cannot),
-            Beside(known, shared),
+            Beside(known, shared, locative),
             nearer,
         )
 

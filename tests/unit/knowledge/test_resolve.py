@@ -1,5 +1,6 @@
 """Names become entities: the same ones whatever the order, and never two things in one."""
 
+import dataclasses
 import random
 
 import pytest
@@ -118,6 +119,21 @@ def test_a_name_that_the_engine_labels_otherwise_is_still_one(bench, row):
 def test_a_single_word_of_two_types_is_two_things(bench, row):
     bench.add(row("Washington", "PERSON"), row("Washington", "PLACE"))
     assert len(set(bench.links().values())) == 2
+
+
+def test_a_bare_company_name_that_the_engine_took_for_a_place_is_the_company(bench, row):
+    bench.add("Fjordbanken ASA")
+    bench.add(row("Fjordbanken", "PLACE"))
+    links = bench.links()
+    assert links["fjordbanken", "PLACE"] == links["fjordbanken asa", "ORG"]
+
+
+def test_a_town_that_something_is_in_is_no_company(bench, row):
+    town = row("Bergen", "PLACE")
+    bench.add("Bergen ASA")
+    bench.add(dataclasses.replace(town, context={**town.context, "locative": True}))
+    links = bench.links()
+    assert links["bergen", "PLACE"] != links["bergen asa", "ORG"]
 
 
 # ---- the knowledge base
