@@ -99,7 +99,9 @@ def read_squad(path: Path, annotate: Annotator) -> tuple[list[Paragraph], list[A
                 continue
             spans = [(a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa["answers"]]
             asked.append(
-                Asked(qa["id"], qa["question"], title, key, spans, [a["text"] for a in qa["answers"]])
+                Asked(
+                    qa["id"], qa["question"], title, key, spans, [a["text"] for a in qa["answers"]]
+                )
             )
     for question, (_, mentions) in zip(asked, annotate([q.text for q in asked]), strict=True):
         question.mentions.extend(mentions)
@@ -290,7 +292,9 @@ class Twister:
         return None
 
     def _name(self, q: Asked) -> str | None:
-        names = [m for m in q.mentions if m[2] in {"PERSON", "ORG", "GPE", "LOC", "NORP", "FAC", "EVENT"}]
+        names = [
+            m for m in q.mentions if m[2] in {"PERSON", "ORG", "GPE", "LOC", "NORP", "FAC", "EVENT"}
+        ]
         if not names:
             return None
         a, b, label, surface = self._random.choice(names)
@@ -318,7 +322,9 @@ class Twister:
             return None
         token = self._random.choice(words)
         pool = self._words[q.article] if self._random.random() < 0.6 else self._shared
-        alike = [w for w in self._random.sample(pool, min(40, len(pool))) if w[-2:] == token.form[-2:]]
+        alike = [
+            w for w in self._random.sample(pool, min(40, len(pool))) if w[-2:] == token.form[-2:]
+        ]
         other = alike[0] if alike else self._random.choice(pool)
         if other.casefold() in q.text.casefold():
             return None

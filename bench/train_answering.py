@@ -15,11 +15,22 @@ import random
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ask_corpus import Annotator, Asked, Corpus, Twister, gold_windows, is_gold, read_squad, windows
+from ask_corpus import (
+    Annotator,
+    Asked,
+    Corpus,
+    Twister,
+    Window,
+    gold_windows,
+    is_gold,
+    read_squad,
+    windows,
+)
 from numpy.typing import NDArray
 
 from salient.services import answering, answering_short
@@ -94,7 +105,9 @@ def grow(
         leaves[tree] = rate * lg / (lh + l2)
         everywhere = np.zeros(len(label), np.int32)
         for level in range(depth):
-            everywhere |= (table[:, features[tree, level]] > thresholds[tree, level]).astype(np.int32) << level
+            everywhere |= (table[:, features[tree, level]] > thresholds[tree, level]).astype(
+                np.int32
+            ) << level
         odds += leaves[tree][everywhere]
     return Forest(base, features, thresholds, leaves)
 
@@ -110,7 +123,9 @@ def regress(table: NDArray[np.float32], label: NDArray[np.float64], l2: float = 
             (x * (p * (1 - p))[:, None]).T @ x + l2 * np.eye(len(w)), x.T @ (label - p) - l2 * w
         )
         w += step
-    return Linear(mean.astype(np.float32), scale.astype(np.float32), w[:-1].astype(np.float32), float(w[-1]))
+    return Linear(
+        mean.astype(np.float32), scale.astype(np.float32), w[:-1].astype(np.float32), float(w[-1])
+    )
 
 
 def background(texts: list[str], keep: int = 6000) -> Rarity:
@@ -130,7 +145,9 @@ def background(texts: list[str], keep: int = 6000) -> Rarity:
 
 
 def empty_model(rarity: Rarity) -> answering.Model:
-    forest = Forest(0.0, np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.float32), np.zeros((1, 2), np.float32))
+    forest = Forest(
+        0.0, np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.float32), np.zeros((1, 2), np.float32)
+    )
     n = len(SPAN_FEATURES)
     span = Linear(np.zeros(n, np.float32), np.ones(n, np.float32), np.zeros(n, np.float32), 0.0)
     return answering.Model("untrained", 0.5, rarity, forest, forest, span, 0.0)
@@ -154,7 +171,9 @@ def span_rows(
     for q in asked:
         question = answering.analyse(q.text, q.annotations(), idf=corpus.idf, model=model)
         home = [w for w in corpus.windows if w.paragraph.key == q.paragraph]
-        candidates = [corpus._candidate(corpus.windows.index(w), 1.0, 1.0, None, True) for w in home]
+        candidates = [
+            corpus._candidate(corpus.windows.index(w), 1.0, 1.0, None, True) for w in home
+        ]
         sentences, _ = answering.describe(question, candidates)
         for s in sentences:
             c = candidates[s.candidate]
@@ -171,8 +190,17 @@ def span_rows(
     return np.concatenate(tables), np.concatenate(labels)
 
 
+def _of_article(article: str, window: Window) -> bool:
+    return window.paragraph.article == article
+
+
 def rows_of(
-    asked: list[Asked], corpus: Corpus, model: answering.Model, twister: Twister, encoder: Any, seed: int
+    asked: list[Asked],
+    corpus: Corpus,
+    model: answering.Model,
+    twister: Twister,
+    encoder: Any,
+    seed: int,
 ) -> list[dict[str, Any]]:
     """One entry a question: its feature table, labels (1 answers, 0 not, -1 leave out), kind."""
     chooser = random.Random(seed)
@@ -184,7 +212,7 @@ def rows_of(
         if kind == "answer removed":
             without = gold_windows(q)
         elif kind == "article removed":
-            without = lambda w, a=q.article: w.paragraph.article == a
+            without = partial(_of_article, q.article)
         elif kind == "twisted":
             twisted = twister.twist(q)
             if twisted is None:
@@ -217,7 +245,10 @@ def rows_of(
                 c = candidates[s.candidate]
                 if is_gold(q, c, (c.start + s.start, c.start + s.end)):
                     label[i] = 1
-                elif any(a in c.text[s.start : s.end].casefold() for a in wanted) and table[i, INDEX["coverage_context"]] > 0.4:
+                elif (
+                    any(a in c.text[s.start : s.end].casefold() for a in wanted)
+                    and table[i, INDEX["coverage_context"]] > 0.4
+                ):
                     label[i] = -1
         made.append({"table": table, "label": label, "kind": kind, "article": q.article})
         if at % 1000 == 0:
@@ -225,7 +256,9 @@ def rows_of(
     return made
 
 
-def sampled(entries: list[dict[str, Any]], seed: int) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+def sampled(
+    entries: list[dict[str, Any]], seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
     """True sentences, the likeliest wrong ones, and some others standing for the rest."""
     rng = np.random.default_rng(seed)
     tables, labels, weights = [], [], []
@@ -238,11 +271,17 @@ def sampled(entries: list[dict[str, Any]], seed: int) -> tuple[NDArray[np.float3
         rows = np.concatenate([right, hard, some])
         tables.append(e["table"][rows])
         labels.append(np.r_[np.ones(len(right)), np.zeros(len(hard) + len(some))])
-        weights.append(np.r_[np.ones(len(right) + len(hard)), np.full(len(some), len(easy) / max(len(some), 1))])
+        weights.append(
+            np.r_[
+                np.ones(len(right) + len(hard)), np.full(len(some), len(easy) / max(len(some), 1))
+            ]
+        )
     return np.concatenate(tables), np.concatenate(labels), np.concatenate(weights)
 
 
-def judged(entries: list[dict[str, Any]], scores: list[NDArray[np.float64]], top: int = 5) -> tuple[Any, Any, Any]:
+def judged(
+    entries: list[dict[str, Any]], scores: list[NDArray[np.float64]], top: int = 5
+) -> tuple[Any, Any, Any]:
     """Rows for the confidence model: the best sentences of each question."""
     tables, labels, owner = [], [], []
     for n, (e, score) in enumerate(zip(entries, scores, strict=True)):
@@ -255,7 +294,12 @@ def judged(entries: list[dict[str, Any]], scores: list[NDArray[np.float64]], top
     return np.concatenate(tables), np.concatenate(labels), np.concatenate(owner)
 
 
-def report(entries: list[dict[str, Any]], scores: list[NDArray[np.float64]], best: NDArray[np.float64], tau: float) -> None:
+def report(
+    entries: list[dict[str, Any]],
+    scores: list[NDArray[np.float64]],
+    best: NDArray[np.float64],
+    tau: float,
+) -> None:
     for kind in KINDS:
         rows = [i for i, e in enumerate(entries) if e["kind"] == kind]
         if not rows:
@@ -293,7 +337,10 @@ def main() -> None:
 
         encoder = open_encoder(arguments.encoder)
         corpus.vectors = encoder.encode([w.paragraph.text[w.start : w.end] for w in corpus.windows])
-    print(f"{len(asked)} questions, {len(corpus.windows)} passages, {len(model.rarity.background)} stems, {time.perf_counter() - started:.0f} s", flush=True)
+    print(
+        f"{len(asked)} questions, {len(corpus.windows)} passages, {len(model.rarity.background)} stems, {time.perf_counter() - started:.0f} s",
+        flush=True,
+    )
 
     span_table, span_label = span_rows(asked[:2500], corpus, model)
     span = regress(span_table, span_label)
@@ -320,7 +367,11 @@ def main() -> None:
     calm = {"trees": 120, "depth": 4, "rate": 0.06}
     for f in range(3):
         inside = folds != f
-        sure[folds == f] = sigmoid(grow(table[inside], label[inside], np.ones(inside.sum()), seed=f, **calm).score(table[folds == f]))
+        sure[folds == f] = sigmoid(
+            grow(table[inside], label[inside], np.ones(inside.sum()), seed=f, **calm).score(
+                table[folds == f]
+            )
+        )
     best = np.zeros(len(entries))
     np.maximum.at(best, owner, sure)
     tau = choose(entries, scores, best)
@@ -329,7 +380,9 @@ def main() -> None:
     for low in np.arange(0, 1, 0.1):
         inside = (sure >= low) & (sure < low + 0.1)
         if inside.any():
-            print(f"  said {sure[inside].mean():.2f} was {label[inside].mean():.2f} n={inside.sum()}")
+            print(
+                f"  said {sure[inside].mean():.2f} was {label[inside].mean():.2f} n={inside.sum()}"
+            )
     final = grow(*sampled(entries, 9), **settings)
     use = np.zeros(len(FEATURES))
     for f in final.feature.ravel():
@@ -350,7 +403,12 @@ def main() -> None:
 def choose(entries: list[dict[str, Any]], scores: list[Any], best: NDArray[np.float64]) -> float:
     """The threshold where answers shown right and questions rightly refused balance."""
     answerable = np.array([e["kind"] == "answerable" for e in entries])
-    right = np.array([(e["label"][np.argsort(-s, kind="stable")[:3]] == 1).any() for e, s in zip(entries, scores, strict=True)])
+    right = np.array(
+        [
+            (e["label"][np.argsort(-s, kind="stable")[:3]] == 1).any()
+            for e, s in zip(entries, scores, strict=True)
+        ]
+    )
     # an answer that search did not find is rightly refused
     possible = np.array([(e["label"] == 1).any() for e in entries]) & answerable
     kinds = np.array([e["kind"] for e in entries])
@@ -369,7 +427,11 @@ def general_texts(data: Path) -> list[str]:
     import lzma
 
     texts = []
-    for name, limit in (("policy/dc_code/titles_01-25", 3000), ("policy/ungdc/1970-1995", 250), ("contracts/cuad/contracts", 120)):
+    for name, limit in (
+        ("policy/dc_code/titles_01-25", 3000),
+        ("policy/ungdc/1970-1995", 250),
+        ("contracts/cuad/contracts", 120),
+    ):
         with lzma.open(data / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
             for line, _ in zip(lines, range(limit), strict=False):
                 row = json.loads(line)

@@ -39,6 +39,9 @@ def passage_schema(dimensions: int) -> IndexSchema:
     fields = (
         Field("text", "text"),
         Field("heading", "text", boost=1.5),
+        # Full names of what the passage calls "the Supplier", "she" or by half a name, so that it is
+        # found, and answers, by the name as well.
+        Field("about", "text", boost=0.8),
         Field("start", "number"),
         Field("end", "number"),
         Field("page", "number"),
@@ -133,6 +136,7 @@ class Committer:
         text = Text.load(self._blobs.view(outcome.artifact(CONVERT) or ""))
         passages = Passages.load(self._blobs.view(outcome.artifact(PASSAGES) or ""))
         mentions = readings[ident].mentions
+        full = {n.name_id: n.surface for n in readings[ident].names}
         date = outcome.document_date or ""
         folder = row.name.rpartition("/")[0]
         shared: dict[str, Any] = {
@@ -151,8 +155,11 @@ class Committer:
             low, high = np.searchsorted(starts, [start, end])
             inside = mentions[int(low) : int(high)]
             a, b = passages.heading[i]
+            said = text.text[start:end]
+            about = {full[m.name_id] for m in inside if m.name_id in full}
             fields = shared | {
-                "text": text.text[start:end],
+                "text": said,
+                "about": "; ".join(sorted(n for n in about if n not in said)),
                 "heading": text.text[a:b],
                 "start": int(start),
                 "end": int(end),

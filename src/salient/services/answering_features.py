@@ -77,13 +77,19 @@ SPAN_FEATURES = (
 )  # fmt: skip
 
 _PRONOUNS = frozenset("he she it they this these that those his her its their such".split())
-_NEGATIVE = frozenset("not no never neither nor without cannot none n't isn't wasn't didn't doesn't".split())
+_NEGATIVE = frozenset(
+    "not no never neither nor without cannot none n't isn't wasn't didn't doesn't".split()
+)
 _CUES: dict[AnswerType, frozenset[str]] = {
-    AnswerType.REASON: frozenset("because due since so order purpose reason result caused cause therefore thus owing given as to for".split()),
+    AnswerType.REASON: frozenset(
+        "because due since so order purpose reason result caused cause therefore thus owing given as to for".split()
+    ),
     AnswerType.MANNER: frozenset("by through using via means with without method process".split()),
     AnswerType.DEFINITION: frozenset("is are means mean refers defined called term was".split()),
 }
-_STRONG_CUES = frozenset("because due since order reason result caused cause therefore owing by through using via means refers defined".split())
+_STRONG_CUES = frozenset(
+    "because due since order reason result caused cause therefore owing by through using via means refers defined".split()
+)
 _KIND_CODE = {kind: float(i) for i, kind in enumerate(AnswerType)}
 MAX_SENTENCE_TOKENS = 400
 
@@ -140,8 +146,12 @@ class Sentence:
 def view_of(candidate: Candidate) -> View:
     """Read a passage; what was read is kept for the next question."""
     n = len(candidate.text)
-    spans = np.clip(np.asarray(candidate.sentences, np.int64).reshape(-1, 2) - candidate.start, 0, n)
-    mentions = tuple((a - candidate.start, b - candidate.start, label) for a, b, label, _ in candidate.mentions)
+    spans = np.clip(
+        np.asarray(candidate.sentences, np.int64).reshape(-1, 2) - candidate.start, 0, n
+    )
+    mentions = tuple(
+        (a - candidate.start, b - candidate.start, label) for a, b, label, _ in candidate.mentions
+    )
     return _view(candidate.text, tuple((int(a), int(b)) for a, b in spans if b > a), mentions)
 
 
@@ -162,7 +172,14 @@ def _view(
         first, last = (int(v) for v in np.searchsorted(starts, (start, end)))
         if last > first:
             rows.append((start, end, first, min(last, first + MAX_SENTENCE_TOKENS)))
-    return View(tokens, dict(by_stem), dict(by_prefix), frozenset(initials(tokens)), typed_spans(text, mentions), rows)
+    return View(
+        tokens,
+        dict(by_stem),
+        dict(by_prefix),
+        frozenset(initials(tokens)),
+        typed_spans(text, mentions),
+        rows,
+    )
 
 
 class _Weights:
@@ -178,7 +195,8 @@ class _Weights:
             i for i, t in enumerate(question.terms) if t.name < 0 and not t.focus and not numbers[i]
         ]
         self.names: list[list[int]] = [
-            [i for i, t in enumerate(question.terms) if t.name == n] for n in range(len(question.names))
+            [i for i, t in enumerate(question.terms) if t.name == n]
+            for n in range(len(question.names))
         ]
         self.focus = next((i for i, t in enumerate(question.terms) if t.focus), -1)
 
@@ -222,7 +240,9 @@ def _name_shares(
     for name, members in zip(question.names, weights.names, strict=True):
         share = weights.share(strength, members)
         letters = "".join(w[0] for w in name.text.split() if w[0].isupper()).casefold()
-        if share < 0.9 and ((len(letters) > 1 and letters in known) or name.text.casefold() in known):
+        if share < 0.9 and (
+            (len(letters) > 1 and letters in known) or name.text.casefold() in known
+        ):
             share = 0.9
         elif len(members) > 1 and strength[members[-1]] >= 1.0:
             share = max(share, 0.6)  # a surname, or "the Bank" after its full name
@@ -231,7 +251,9 @@ def _name_shares(
 
 
 def describe(
-    question: Question, candidates: Sequence[Candidate], similarity: NDArray[np.float32] | None = None
+    question: Question,
+    candidates: Sequence[Candidate],
+    similarity: NDArray[np.float32] | None = None,
 ) -> tuple[list[Sentence], NDArray[np.float32]]:
     """Every sentence of the candidates, once each, and its features.
 
@@ -287,7 +309,9 @@ def describe(
         for i, (start, end, first, last) in enumerate(view.rows):
             if i not in keep:
                 continue
-            question_rows = frozenset(r for found in matches for r, s in found if first <= r < last and s >= 0.8)
+            question_rows = frozenset(
+                r for found in matches for r, s in found if first <= r < last and s >= 0.8
+            )
             sentence = Sentence(at, view, start, end, first, last, by_sentence[i], question_rows)
             row = shared.copy()
             _fill(row, question, weights, sentence, matches, strengths, i, title, known)
@@ -352,7 +376,7 @@ def _gap(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.zeros_like(values)
     order = np.argsort(values)
     best, second = values[order[-1]], values[order[-2]]
-    gap = values - best
+    gap: NDArray[np.float32] = values - best
     gap[order[-1]] = best - second
     return gap
 
@@ -438,7 +462,8 @@ def _density(weights: _Weights, sentence: Sentence) -> float:
     anchor = max(sentence.matched, key=lambda t: float(weights.each[t]))
     at = sentence.matched[anchor][0]
     total = sum(
-        float(weights.each[t]) * s / (1.0 + abs(r - at) / 10.0) for t, (r, s) in sentence.matched.items()
+        float(weights.each[t]) * s / (1.0 + abs(r - at) / 10.0)
+        for t, (r, s) in sentence.matched.items()
     )
     return total / weights.total
 

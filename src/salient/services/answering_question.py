@@ -106,15 +106,48 @@ for _type, _nouns in _WORDS.items():
 _AUXILIARIES = frozenset(
     "is are was were be been do does did has have had can could may might must shall should will would".split()
 )
-_EMPTY_HEADS = frozenset("name type kind sort title word term part form amount number one example".split())
-_PREPOSITIONS = frozenset("of in on at for to by with from that which who than as into between".split())
+_EMPTY_HEADS = frozenset(
+    "name type kind sort title word term part form amount number one example".split()
+)
+_PREPOSITIONS = frozenset(
+    "of in on at for to by with from that which who than as into between".split()
+)
 _QUOTED = re.compile(r"[\"“”«»]([^\"“”«»]{2,200})[\"“”«»]")
-_DURATION_UNITS = frozenset("year years month months week weeks day days hour hours minute minutes".split())
+_DURATION_UNITS = frozenset(
+    "year years month months week weeks day days hour hours minute minutes".split()
+)
 _NAME_LABELS = frozenset(
-    {"PERSON", "ORG", "GPE", "LOC", "FAC", "NORP", "PRODUCT", "EVENT", "WORK_OF_ART", "LAW", "LANGUAGE"}
+    {
+        "PERSON",
+        "ORG",
+        "GPE",
+        "LOC",
+        "FAC",
+        "NORP",
+        "PRODUCT",
+        "EVENT",
+        "WORK_OF_ART",
+        "LAW",
+        "LANGUAGE",
+    }
 )
 _JOINERS = frozenset({"of", "the", "and", "&", "de", "la", "van", "von", "del"})
-_NEGATIONS = frozenset({"not", "never", "no", "n't", "without", "cannot", "isn't", "wasn't", "didn't", "doesn't", "aren't", "except"})
+_NEGATIONS = frozenset(
+    {
+        "not",
+        "never",
+        "no",
+        "n't",
+        "without",
+        "cannot",
+        "isn't",
+        "wasn't",
+        "didn't",
+        "doesn't",
+        "aren't",
+        "except",
+    }
+)
 
 
 def analyse(
@@ -152,8 +185,8 @@ def analyse(
         name = next((i for i, n in enumerate(names) if n.start <= token.start < n.end), -1)
         terms.append(Term(token, weight, name, index == focus and name < 0))
     if not terms:  # "Who are they?": what words there are must do
-        terms = [Term(t, 0.3, -1, False) for i, t in enumerate(tokens) if i != at] or [
-            Term(tokens[0], 0.3, -1, False)
+        terms = [Term(t, 0.3, -1, focus=False) for i, t in enumerate(tokens) if i != at] or [
+            Term(tokens[0], 0.3, -1, focus=False)
         ]
     phrases = tuple(m[1].strip() for m in _QUOTED.finditer(question) if m[1].strip())
     lowered = {t.form for t in tokens} | {w.casefold() for w in question.split()}
@@ -168,7 +201,9 @@ def search_text(question: Question) -> str:
     """
     words: list[str] = []
     for term in question.terms:
-        surface = question.text[term.token.start : term.token.end].replace("’", "'").partition("'")[0]
+        surface = (
+            question.text[term.token.start : term.token.end].replace("’", "'").partition("'")[0]
+        )
         if surface and surface not in words:
             words.append(surface)
     for phrase in question.phrases:
@@ -198,7 +233,16 @@ def _focus(tokens: list[Token], wh: str, at: int) -> int:
     row = at + 1
     if row < len(forms) and forms[row] in _AUXILIARIES:
         row += 1
-        while row < len(forms) and forms[row] in {"the", "a", "an", "some", "this", "that", "its", "their"}:
+        while row < len(forms) and forms[row] in {
+            "the",
+            "a",
+            "an",
+            "some",
+            "this",
+            "that",
+            "its",
+            "their",
+        }:
             row += 1
         return _head(forms, row, beyond_empty=True)
     if wh == "":
@@ -261,7 +305,21 @@ def _how(forms: list[str], after: str) -> tuple[AnswerType, ...]:
         return (AnswerType.MONEY, AnswerType.PERCENT, AnswerType.NUMBER)
     if after in {"long", "soon", "often", "frequently", "quickly"}:
         return (AnswerType.DURATION, AnswerType.NUMBER, AnswerType.DATE)
-    if after in {"old", "far", "tall", "high", "big", "large", "deep", "fast", "wide", "heavy", "hot", "cold", "small"}:
+    if after in {
+        "old",
+        "far",
+        "tall",
+        "high",
+        "big",
+        "large",
+        "deep",
+        "fast",
+        "wide",
+        "heavy",
+        "hot",
+        "cold",
+        "small",
+    }:
         return (AnswerType.NUMBER, AnswerType.DURATION)
     return (AnswerType.MANNER,)
 
@@ -276,7 +334,10 @@ def _of_noun(tokens: list[Token], forms: list[str], focus: int) -> tuple[AnswerT
         return (AnswerType.REASON,)
     if forms[focus] in {"way", "method", "manner", "process", "means"} and asked_directly:
         return (AnswerType.MANNER, AnswerType.OTHER)
-    if following & {"mean", "refer", "definition", "defined", "meaning"} or forms[focus] in {"definition", "meaning"}:
+    if following & {"mean", "refer", "definition", "defined", "meaning"} or forms[focus] in {
+        "definition",
+        "meaning",
+    }:
         return (AnswerType.DEFINITION,)
     if len(forms) - focus == 1 and any(f in {"is", "are"} for f in forms[:focus]):
         return (AnswerType.DEFINITION, AnswerType.OTHER)
@@ -301,9 +362,8 @@ def _names(
         first = index == 0 and (token.form in STOPWORDS or token.form in _NOUN_TYPES)
         proper = token.capital and index != at and not first and not shouted
         proper = proper and not (token.form in STOPWORDS and not run)
-        if proper and (joined or not run):
-            run.append(token)
-        elif run and joined and token.form in _JOINERS and _next_capital(tokens, index):
+        goes_on = joined and token.form in _JOINERS and _next_capital(tokens, index)
+        if goes_on or (proper and (joined or not run)):
             run.append(token)
         else:
             spans += _closed(run)

@@ -9,7 +9,7 @@ from salient.services.answering_features import SPAN_FEATURES, Sentence
 from salient.services.answering_question import AnswerType, Question
 from salient.services.answering_words import STOPWORDS
 
-_BREAKS = frozenset(".,;:!?()[]{}\"“”«»—–\n\t")
+_BREAKS = frozenset('.,;:!?()[]{}"“”«»—–\n\t')
 _JOINS = frozenset({"of", "and", "the", "in", "for", "to", "or", "with", "a", "an"})
 _CLAUSE_CUES: dict[AnswerType, frozenset[str]] = {
     AnswerType.REASON: frozenset("because due since so to for from after as".split()),
@@ -112,7 +112,14 @@ def describe_spans(
     for i, (first, last) in enumerate(spans):
         start, end = tokens[first].start, tokens[last - 1].end
         found = typed.get((start, end)) or next(
-            (t for t in sentence.view.typed if t.start >= start - 1 and t.end >= end and t.start <= start + 4 and t.end <= end + 1),
+            (
+                t
+                for t in sentence.view.typed
+                if t.start >= start - 1
+                and t.end >= end
+                and t.start <= start + 4
+                and t.end <= end + 1
+            ),
             None,
         )
         types = found.types if found else frozenset()

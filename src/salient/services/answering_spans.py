@@ -62,7 +62,8 @@ _PATTERNS: tuple[tuple[AnswerType, re.Pattern[str]], ...] = (
     (
         AnswerType.DURATION,
         re.compile(
-            rf"\b(?:{_DIGITS}|{_SPELLED}(?:\s?\({_DIGITS}\))?|an?|several)[ -]{_UNIT}\b", re.IGNORECASE
+            rf"\b(?:{_DIGITS}|{_SPELLED}(?:\s?\({_DIGITS}\))?|an?|several)[ -]{_UNIT}\b",
+            re.IGNORECASE,
         ),
     ),
     (
@@ -76,7 +77,10 @@ _PATTERNS: tuple[tuple[AnswerType, re.Pattern[str]], ...] = (
             r"|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b"
         ),
     ),
-    (AnswerType.NUMBER, re.compile(rf"(?<![\w.,]){_DIGITS}{_SCALE}(?!\w)|\b{_SPELLED}\b", re.IGNORECASE)),
+    (
+        AnswerType.NUMBER,
+        re.compile(rf"(?<![\w.,]){_DIGITS}{_SCALE}(?!\w)|\b{_SPELLED}\b", re.IGNORECASE),
+    ),
 )
 
 
@@ -100,7 +104,20 @@ def typed_spans(text: str, mentions: Iterable[tuple[int, int, str]]) -> list[Typ
     for start, end, label in mentions:
         if 0 <= start < end <= len(text):
             types = _LABEL_TYPES.get(label, frozenset({AnswerType.OTHER}))
-            found[start, end] = (types, label not in {"DATE", "TIME", "MONEY", "PERCENT", "QUANTITY", "CARDINAL", "ORDINAL", "NUMBER"})
+            found[start, end] = (
+                types,
+                label
+                not in {
+                    "DATE",
+                    "TIME",
+                    "MONEY",
+                    "PERCENT",
+                    "QUANTITY",
+                    "CARDINAL",
+                    "ORDINAL",
+                    "NUMBER",
+                },
+            )
     taken: list[tuple[int, int]] = []
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(text):

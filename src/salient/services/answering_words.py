@@ -19,7 +19,9 @@ STOPWORDS = frozenset(
 
 _ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+_ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+)
 NUMBER_WORDS: dict[str, str] = (
     {word: str(n) for n, word in enumerate(_ONES) if n > 1}
     | {word: str(10 * n) for n, word in enumerate(_TENS, 2)}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from salient.model import Builder, Part, Text, Value
+from salient.model import Annotations, Builder, Part, Text, Value
 from salient.model.layout import Block, Kind
 from salient.services import Context, answering, service
 from salient.services.quotes import quote
+from salient.services.referents import Rewritten, rewrite
 from salient.services.search import Filters, SearchRequest, query_of
 from salient.services.views import DocumentId, Quote
 from salient.storage.search import Hit, Query
@@ -73,9 +75,12 @@ def answer(request: AskRequest, context: Context) -> Answer:
     hits = _retrieve(request, answering.search_text(question), context)
     rows = context.ledger.rows(list({h.group for h in hits}))
     hits = [h for h in hits if h.group in rows]
-    candidates = [_candidate(h, rows[h.group], context) for h in hits]
+    read = _read(hits, rows, context)
     ranked = answering.rank(
-        question, candidates, encoder=context.components.encoder, limit=max(request.limit, 3)
+        question,
+        [candidate for candidate, _ in read],
+        encoder=context.components.encoder,
+        limit=max(request.limit, 3),
     )[: request.limit]
     bound = context.ask_min_confidence
     found = answering.found(ranked) if bound is None else any(r.confidence >= bound for r in ranked)
@@ -83,13 +88,16 @@ def answer(request: AskRequest, context: Context) -> Answer:
     for item in ranked:
         hit = hits[item.candidate]
         row = rows[hit.group]
-        start, end = item.sentence
-        short = [item.answer] if item.answer else []
+        first, _ = _bounds(hit)
+        start, end = _shifted(read[item.candidate][1].back(*item.sentence), first)
+        short = None
+        if item.answer:
+            short = _shifted(read[item.candidate][1].back(*item.answer), first)
         text = context.texts.text(row.id).text
         sentences.append(
             AnswerSentence(
-                quote=quote(context, row, start, end, short),
-                answer=text[item.answer[0] : item.answer[1]] if item.answer else None,
+                quote=quote(context, row, start, end, [short] if short else []),
+                answer=text[short[0] : short[1]] if short else None,
                 confidence=round(item.confidence, 4),
                 context=quote(context, row, *_bounds(hit), [(start, end)], with_boxes=False),
             )
@@ -143,10 +151,41 @@ def _bounds(hit: Hit) -> tuple[int, int]:
     return int(start), int(end)
 
 
-def _candidate(hit: Hit, row: Any, context: Context) -> answering.Candidate:
+def _shifted(span: tuple[int, int], by: int) -> tuple[int, int]:
+    return span[0] + by, span[1] + by
+
+
+def _read(
+    hits: Sequence[Hit], rows: Mapping[str, Any], context: Context
+) -> list[tuple[answering.Candidate, Rewritten]]:
+    """Passages as ranking reads them, with full names put in, and the way back to the text."""
+    documents = {
+        ident: (context.texts.text(ident).text, context.texts.annotations(ident))
+        for ident in {h.group for h in hits}
+    }
+    sql = context.tables.load("salient.services", "documents.sql")
+    read = []
+    with context.tables.read() as tx:
+        for hit in hits:
+            start, end = _bounds(hit)
+            meant = tx.rows(sql.meant, {"id": hit.group, "low": start, "high": end})
+            text, annotations = documents[hit.group]
+            names = [(r.start_at - start, r.end_at - start, r.surface) for r in meant]
+            passage = rewrite(text[start:end], names)
+            read.append((_candidate(hit, rows[hit.group], text, annotations, passage), passage))
+    return read
+
+
+def _candidate(
+    hit: Hit, row: Any, text: str, annotations: Annotations, read: Rewritten
+) -> answering.Candidate:
     start, end = _bounds(hit)
-    text = context.texts.text(row.id).text
-    annotations = context.texts.annotations(row.id)
+
+    def here(a: int, b: int) -> tuple[int, int]:
+        a, b = max(int(a), start) - start, min(int(b), end) - start
+        # The end of a mention that was replaced is the end of its name.
+        return read.forth(a), read.new[-1] if b >= end - start else read.forth(b)
+
     spans = annotations.sentence_spans()
     inside = spans[(spans[:, 1] > start) & (spans[:, 0] < end)] if len(spans) else spans
     mentions = annotations.mentions
@@ -154,13 +193,12 @@ def _candidate(hit: Hit, row: Any, context: Context) -> answering.Candidate:
     return answering.Candidate(
         document_id=row.id,
         key=hit.key,
-        text=text[start:end],
-        start=start,
-        sentences=inside,
+        text=read.text,
+        start=0,
+        sentences=np.array([here(a, b) for a, b in inside], np.int32).reshape(-1, 2),
         mentions=tuple(
             (
-                int(mentions.start[i]),
-                int(mentions.end[i]),
+                *here(mentions.start[i], mentions.end[i]),
                 annotations.strings[mentions.label[i]],
                 text[mentions.start[i] : mentions.end[i]],
             )

@@ -109,3 +109,9 @@ WHERE ne.workspace = :workspace AND nd.document_id = :other AND e.id IN (
     SELECT ne2.entity_id FROM name_document nd2 JOIN name_entity ne2 ON ne2.name_id = nd2.name_id
     WHERE nd2.document_id = :one AND ne2.workspace = :workspace)
 GROUP BY e.id, e.name, e.type ORDER BY n DESC, e.name, e.id LIMIT 8
+
+-- name: meant
+-- Mentions in a stretch of a document with the fullest form of their name in it.
+SELECT m.start_at, m.end_at, nd.surface AS surface FROM mention m
+JOIN name_document nd ON nd.name_id = m.name_id AND nd.document_id = m.document_id
+WHERE m.document_id = :id AND m.start_at >= :low AND m.end_at <= :high ORDER BY m.start_at, m.end_at

@@ -156,6 +156,7 @@ class Tables:
         self._driver = driver
         self._closed = False
         self._in_use = threading.local()
+        self._loaded: dict[str, Queries] = {}
 
     @classmethod
     def open(cls, url: str) -> Tables:
@@ -178,8 +179,11 @@ class Tables:
         Raises:
             InvalidInput: the file is not as `queries.parse` wants it.
         """
-        text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
-        return parse(text, dialect=self.dialect, source=f"{package}/{name}")
+        source = f"{package}/{name}"
+        if source not in self._loaded:
+            text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+            self._loaded[source] = parse(text, dialect=self.dialect, source=source)
+        return self._loaded[source]
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
