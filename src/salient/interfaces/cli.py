@@ -232,13 +232,30 @@ def search(
 def _print_quote(quote: Quote, *, named: bool = True) -> None:
     where = f"{quote.document_name}" + (f", page {quote.page}" if quote.page else "")
     line = Line("  ")
-    for piece in quote.pieces:
-        line.append(" ".join(piece.text.split("\n")), style="bold yellow" if piece.hit else "")
+    for said, hit in _shortened(quote):
+        line.append(" ".join(said.split("\n")), style="bold yellow" if hit else "")
     if named:
         out.print(f"\n[bold]{escape(where)}[/] [dim]{quote.start}–{quote.end}[/]")
     elif quote.page:
         line.append(f"  (page {quote.page})", style="dim")
     out.print(line)
+
+
+def _shortened(quote: Quote, longest: int = 500, beside: int = 100) -> Iterator[tuple[str, bool]]:
+    """The pieces of a quote; of a long one, what stands beside its hits."""
+    last = len(quote.pieces) - 1
+    fits = sum(len(p.text) for p in quote.pieces) <= longest
+    for at, piece in enumerate(quote.pieces):
+        said = piece.text
+        if fits or piece.hit or len(said) <= 2 * beside:
+            yield said, piece.hit
+            continue
+        if not last:
+            yield said[:longest].rpartition(" ")[0] + " …", False
+            continue
+        before = "" if at == 0 else said[:beside].rpartition(" ")[0] + " "
+        after = "" if at == last else " " + said[-beside:].partition(" ")[2]
+        yield f"{before}…{after}", False
 
 
 @cli.command()

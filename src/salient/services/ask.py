@@ -61,6 +61,18 @@ class Answer(Value):
     reason: str | None
     seconds: float
 
+    def __str__(self) -> str:
+        if not self.found:
+            return self.reason or NOT_FOUND
+        best = self.sentences[0].quote
+        page = f"page {best.page}, " if best.page else ""
+        lines = (
+            self.answer or "",
+            f"“{best.text}”",
+            f"— {best.document_name}, {page}characters {best.start}–{best.end}",
+        )
+        return "\n".join(lines)
+
 
 @service("ask.answer")
 def answer(request: AskRequest, context: Context) -> Answer:

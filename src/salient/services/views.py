@@ -55,6 +55,10 @@ class Quote(Value):
     pieces: tuple[Piece, ...]
     boxes: tuple[Box, ...] = ()
 
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
+
 
 class EntityCount(Value):
     """An entity and how often it stands in what was asked about."""
