@@ -22,8 +22,8 @@ import tantivy
 
 from salient.model import Annotations, Spans, Strings, Tokens, spans_from
 from salient.services.answering import Candidate
-from salient.services.answering_terms import tokenise
-from salient.services.answering_words import STOPWORDS
+from salient.services.answering.terms import tokenise
+from salient.services.answering.words import STOPWORDS
 
 WINDOW_WORDS = 120
 

@@ -33,12 +33,13 @@ from ask_corpus import (
 )
 from numpy.typing import NDArray
 
-from salient.services import answering, answering_short
-from salient.services.answering_features import FEATURES, INDEX, SPAN_FEATURES
-from salient.services.answering_forest import Forest, Linear, sigmoid
-from salient.services.answering_terms import Rarity, tokenise
+from salient.services import answering
+from salient.services.answering import ranking, short
+from salient.services.answering.features import FEATURES, INDEX, SPAN_FEATURES
+from salient.services.answering.forest import Forest, Linear, sigmoid
+from salient.services.answering.terms import Rarity, tokenise
 
-TARGET = Path(__file__).parent.parent / "src/salient/services" / answering.WEIGHTS
+TARGET = Path(__file__).parent.parent / "src/salient/services/answering" / ranking.WEIGHTS
 BINS = 48
 KINDS = ("answerable", "answer removed", "article removed", "twisted")
 
@@ -174,17 +175,17 @@ def span_rows(
         candidates = [
             corpus._candidate(corpus.windows.index(w), 1.0, 1.0, None, True) for w in home
         ]
-        sentences, _ = answering.describe(question, candidates)
+        sentences, _ = ranking.describe(question, candidates)
         for s in sentences:
             c = candidates[s.candidate]
             if not is_gold(q, c, (c.start + s.start, c.start + s.end)):
                 continue
-            spans = answering_short.possible(question, s, c.text)
+            spans = short.possible(question, s, c.text)
             if not spans:
                 continue
             tokens = s.view.tokens
             texts = [c.text[tokens[a].start : tokens[b - 1].end] for a, b in spans]
-            tables.append(answering_short.describe_spans(question, s, spans, c.text))
+            tables.append(short.describe_spans(question, s, spans, c.text))
             labels.append(np.array([max(overlap(t, a) for a in q.answers) ** 2 for t in texts]))
             break
     return np.concatenate(tables), np.concatenate(labels)
@@ -233,7 +234,7 @@ def rows_of(
             titles=chooser.random() < 0.6,
             query_vector=vector,
         )
-        sentences, table = answering.features(
+        sentences, table = ranking.features(
             question, candidates, encoder=encoder if with_vectors else None, model=model
         )
         if not sentences:
@@ -286,7 +287,7 @@ def judged(
     tables, labels, owner = [], [], []
     for n, (e, score) in enumerate(zip(entries, scores, strict=True)):
         order = np.argsort(-score, kind="stable")[:10]
-        rows = answering.confidence_rows(score, order, e["table"])[:top]
+        rows = ranking.confidence_rows(score, order, e["table"])[:top]
         keep = e["label"][order[:top]] >= 0
         tables.append(rows[keep])
         labels.append(e["label"][order[:top]][keep])

@@ -250,12 +250,17 @@ class Decided(Value):
     entity_id: str | None
 
 
-class MergeEntities(Value):
+class Correction(Value):
+    """Who corrects, and why."""
+
+    person: Person = "local"
+    reason: Annotated[str, Field(max_length=2000)] | None = None
+
+
+class MergeEntities(Correction):
     """Entities that are one. The first keeps its name."""
 
     ids: Annotated[tuple[EntityId, ...], Field(min_length=2, max_length=100)]
-    person: Person = "local"
-    reason: Annotated[str, Field(max_length=2000)] | None = None
 
 
 @service("entities.merge")
@@ -271,13 +276,11 @@ def merge(request: MergeEntities, context: Context) -> Decided:
     return _decided(context, made, request.ids[0])
 
 
-class SplitEntity(Value):
+class SplitEntity(Correction):
     """Names that are not this entity's."""
 
     id: EntityId
     name_ids: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
-    person: Person = "local"
-    reason: Annotated[str, Field(max_length=2000)] | None = None
 
 
 @service("entities.split")
@@ -293,13 +296,11 @@ def split(request: SplitEntity, context: Context) -> Decided:
     return _decided(context, made, request.id)
 
 
-class PartEntities(Value):
+class PartEntities(Correction):
     """Two entities that are not one."""
 
     id: EntityId
     other: EntityId
-    person: Person = "local"
-    reason: Annotated[str, Field(max_length=2000)] | None = None
 
 
 @service("entities.keep_apart")
@@ -315,13 +316,11 @@ def keep_apart(request: PartEntities, context: Context) -> Decided:
     return _decided(context, made, request.id)
 
 
-class RenameEntity(Value):
+class RenameEntity(Correction):
     """A new name."""
 
     id: EntityId
     name: Annotated[str, Field(min_length=1, max_length=500)]
-    person: Person = "local"
-    reason: Annotated[str, Field(max_length=2000)] | None = None
 
 
 @service("entities.rename")
@@ -336,13 +335,11 @@ def rename(request: RenameEntity, context: Context) -> Decided:
     return _decided(context, made, request.id)
 
 
-class RetypeEntity(Value):
+class RetypeEntity(Correction):
     """Another type."""
 
     id: EntityId
     type: Annotated[str, Field(min_length=1, max_length=16)]
-    person: Person = "local"
-    reason: Annotated[str, Field(max_length=2000)] | None = None
 
 
 @service("entities.retype")
@@ -361,12 +358,10 @@ def retype(request: RetypeEntity, context: Context) -> Decided:
     return _decided(context, made, request.id)
 
 
-class UndoDecision(Value):
+class UndoDecision(Correction):
     """A correction to take back."""
 
     decision_id: EntityId
-    person: Person = "local"
-    reason: Annotated[str, Field(max_length=2000)] | None = None
 
 
 @service("entities.undo", idempotent=False)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.services.answering_question import AnswerType, Question
-from salient.services.answering_spans import Typed, typed_spans
-from salient.services.answering_terms import (
+from salient.services.answering.question import AnswerType, Question
+from salient.services.answering.spans import Typed, typed_spans
+from salient.services.answering.terms import (
     Token,
     derived,
     groups_of,
@@ -25,7 +25,7 @@ from salient.services.answering_terms import (
     is_number,
     tokenise,
 )
-from salient.services.answering_words import STOPWORDS
+from salient.services.answering.words import STOPWORDS
 
 FEATURES = (
     "coverage",  # share of the question's weight that the sentence has

@@ -12,8 +12,8 @@ from enum import StrEnum
 
 from salient.errors import InvalidInput
 from salient.model import Annotations
-from salient.services.answering_terms import Idf, Rarity, Token, is_number, normalise, tokenise
-from salient.services.answering_words import STOPWORDS
+from salient.services.answering.terms import Idf, Rarity, Token, is_number, normalise, tokenise
+from salient.services.answering.words import STOPWORDS
 
 MAX_CHARACTERS = 2000
 

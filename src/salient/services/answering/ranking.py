@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from salient.errors import Corrupt, Misconfigured
 from salient.model import Annotations, columns
-from salient.services import answering_question, answering_short
-from salient.services.answering_features import (
+from salient.services.answering import question as asking
+from salient.services.answering import short
+from salient.services.answering.features import (
     FEATURES,
     INDEX,
     SPAN_FEATURES,
@@ -27,25 +28,12 @@ from salient.services.answering_features import (
     describe,
     sentences_of,
 )
-from salient.services.answering_forest import Forest, Linear, sigmoid
-from salient.services.answering_question import AnswerType, Question, search_text
-from salient.services.answering_terms import Idf, Rarity
-
-__all__ = [
-    "AnswerType",
-    "Candidate",
-    "Model",
-    "Question",
-    "Ranked",
-    "analyse",
-    "found",
-    "load",
-    "rank",
-    "search_text",
-]
+from salient.services.answering.forest import Forest, Linear, sigmoid
+from salient.services.answering.question import AnswerType, Question
+from salient.services.answering.terms import Idf, Rarity
 
 FORMAT = 1
-WEIGHTS = "answering.columns"
+WEIGHTS = "weights.columns"
 CONFIDENCE_FEATURES = ("score", "best", "second", "gap", "row", "share", *FEATURES)
 SHORTLIST = 12
 """So many sentences get a short answer looked for; the rest cannot come far."""
@@ -141,12 +129,12 @@ def load() -> Model:
         Misconfigured: the installation lacks the file.
         Corrupt: the file does not fit this code.
     """
-    file = resources.files("salient.services").joinpath(WEIGHTS)
+    file = resources.files("salient.services.answering").joinpath(WEIGHTS)
     try:
         data = file.read_bytes()
     except FileNotFoundError as exc:
         raise Misconfigured(
-            f"installation lacks services/{WEIGHTS}; python bench/train_answering.py makes it"
+            f"installation lacks answering/{WEIGHTS}; python bench/train_answering.py makes it"
         ) from exc
     return Model.read(data)
 
@@ -169,7 +157,7 @@ def analyse(
         InvalidInput: no words in it, or more than 2000 characters.
     """
     rarity = (model or load()).rarity
-    return answering_question.analyse(question, annotations, rarity=rarity, idf=idf)
+    return asking.analyse(question, annotations, rarity=rarity, idf=idf)
 
 
 def rank(
@@ -241,9 +229,9 @@ def features(
     for row in hopeful:
         sentence = sentences[row]
         text = candidates[sentence.candidate].text
-        spans = answering_short.possible(question, sentence, text)
+        spans = short.possible(question, sentence, text)
         if spans:
-            rows = answering_short.describe_spans(question, sentence, spans, text)
+            rows = short.describe_spans(question, sentence, spans, text)
             table[row, INDEX["answer"]] = float(model.span.score(rows).max())
     return sentences, table
 
@@ -279,10 +267,10 @@ def _short_answer(
 ) -> tuple[int, int] | None:
     if question.types[0] is AnswerType.YESNO:
         return None
-    spans = answering_short.possible(question, sentence, candidate.text)
+    spans = short.possible(question, sentence, candidate.text)
     if not spans:
         return None
-    rows = answering_short.describe_spans(question, sentence, spans, candidate.text)
+    rows = short.describe_spans(question, sentence, spans, candidate.text)
     score = model.span.score(rows)
     best = int(np.argmax(score))
     if score[best] < model.span_threshold:

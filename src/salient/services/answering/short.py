@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.services.answering_features import SPAN_FEATURES, Sentence
-from salient.services.answering_question import AnswerType, Question
-from salient.services.answering_words import STOPWORDS
+from salient.services.answering.features import SPAN_FEATURES, Sentence
+from salient.services.answering.question import AnswerType, Question
+from salient.services.answering.words import STOPWORDS
 
 _BREAKS = frozenset('.,;:!?()[]{}"“”«»—–\n\t')
 _JOINS = frozenset({"of", "and", "the", "in", "for", "to", "or", "with", "a", "an"})

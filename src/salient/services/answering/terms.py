@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from salient.services.answering_words import (
+from salient.services.answering.words import (
     GROUPS,
     IRREGULAR,
     NUMBER_WORDS,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from salient.services.answering_question import AnswerType
+from salient.services.answering.question import AnswerType
 
 _LABEL_TYPES: dict[str, frozenset[AnswerType]] = {
     "PERSON": frozenset({AnswerType.PERSON}),
