@@ -1,1 +1,5 @@
-"""What is learned from text: arrays in, arrays out. No stores, no documents."""
+"""Arrays in, arrays out: vectors of texts today; estimators and indexes stand here too."""
+
+from salient.learning.vectors import Encoder, open_encoder
+
+__all__ = ["Encoder", "open_encoder"]

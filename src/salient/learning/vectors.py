@@ -1,170 +1,251 @@
-"""Vectors for short texts, by which things alike in meaning are found.
-
-`potion` looks words up in a table of static vectors (Minish's potion-base-8M, whose data the set-up
-fetches) and is good at meaning. `hashing` needs no data and is good at wording only.
-"""
+"""Texts to vectors whose dot product says how alike they are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.errors import Corrupt, Misconfigured
+from salient.errors import Corrupt, InvalidInput, Misconfigured
 from salient.kernels import hashed_sums
+from salient.kernels.hashing import hash_bytes
 
-MODELS = Path(sys.prefix) / "share" / "salient" / "models"
-POTION = MODELS / "potion-base-8M"
-
-Vectors = NDArray[np.float32]
+POTION = "potion-base-8M"
+_BATCH = 1024  # texts; bounds what one call holds beside its result
+_FILES = ("model.safetensors", "tokenizer.json")
+_LONGEST_HEADER = 100_000_000  # bytes, as the format's own library has it
 
 
 class Encoder(ABC):
-    """Texts to vectors.
+    """Encodes texts.
 
-    - Rows have length 1, or are zero where a text has nothing to encode.
-    - A text's row depends on the text and `component` alone, not on the batch.
+    What every encoder promises, and `tests/unit/learning/test_vectors.py` checks:
+
+    - Rows are float32 of length 1; a text without a word the encoder knows is a row of zeros.
+    - A text's row depends on that text and `component` alone, in whatever batch it comes.
+    - Nothing is loaded before it is asked for, and weights are mapped read-only, so that processes
+      share one copy.
     - Threads may share an instance.
     """
 
-    component: str
-    """`name@version`; vectors of different components cannot be compared."""
-    dimensions: int
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Changes when equal texts may get other rows: hash of the weights, or of the rules."""
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> int: ...
+
+    @property
+    def component(self) -> str:
+        """`name@version`; vectors of two components must not be compared."""
+        return f"{self.name}@{self.version}"
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts.
+
+        Returns:
+            (n_texts, dimensions) float32, C-contiguous, rows of length 1 or 0.
+        """
+        rows = np.zeros((len(texts), self.dimensions), np.float32)
+        for first in range(0, len(texts), _BATCH):
+            rows[first : first + _BATCH] = self._sums(texts[first : first + _BATCH])
+        # In double precision, so that not even the smallest sums lose their length.
+        norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+        norms[norms == 0] = 1
+        rows /= norms
+        return rows
 
     @abstractmethod
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """(n_texts, dimensions), C-contiguous."""
+    def _sums(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(n_texts, dimensions), of any length."""
 
 
-class Hashing(Encoder):
-    """Words and their character n-grams, hashed into signed columns.
+# Words of English so frequent that they say nothing of a text's subject.
+_STOP = """
+a about above after again all also am an and any are as at be because been before being below between both but by can
+could did do does doing down during each few for from further had has have having he her here hers him his how i if in
+into is it its itself just me more most my no nor not now of off on once only or other our ours out over own s same
+she should so some such t than that the their theirs them then there these they this those through to too under until
+up us very was we were what when where which while who whom why will with would you your yours may shall upon
+""".split()
 
-    The same words in another order, inflection or spelling are near; synonyms are not.
+
+@final
+class HashingEncoder(Encoder):
+    """Signed hashes of words and character n-grams: needs no data, knows no synonyms.
+
+    Works in any language written in words; sums are dampened by a square root, so that a word said
+    ten times does not drown the rest.
     """
 
-    dimensions = 256
-    component = "salient.hashing@1"
+    name: ClassVar[str] = "salient.hashing.v1"
+    version = "1"
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        lowered = [t.lower().encode("utf-8", "replace") for t in texts]
-        sums = hashed_sums(lowered, _SKIP, self.dimensions).astype(np.float32)
-        # Damped, so that a word said twenty times does not drown the others.
-        return _unit(np.sign(sums) * np.log1p(np.abs(sums)))
+    @property
+    def dimensions(self) -> int:
+        return 256
+
+    def _sums(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        encoded = [text.lower().encode("utf-8", "replace") for text in texts]
+        sums = hashed_sums(encoded, _skipped(), self.dimensions).astype(np.float32)
+        return np.asarray(np.sign(sums) * np.sqrt(np.abs(sums)), np.float32)
 
 
-class Potion(Encoder):
-    """The mean of static word-piece vectors, mapped from disk so that processes share them.
+@cache
+def _skipped() -> NDArray[np.uint64]:
+    return np.array(sorted({hash_bytes(word.encode()) for word in _STOP}), np.uint64)
 
-    Args:
-        folder: holds tokenizer.json and model.safetensors.
 
-    Raises:
-        Misconfigured: the folder lacks a file.
+def model_folder(name: str) -> Path:
+    """Where the set-up puts a model's files."""
+    return Path(sys.prefix) / "share" / "salient" / "models" / name
 
-    Source: Minish, potion-base-8M, MIT; Model2Vec's inference: tokenise without special tokens,
-    leave out unknown pieces, average, normalise.
+
+@final
+class PotionEncoder(Encoder):
+    """The mean of static word-piece vectors, which were distilled from a transformer.
+
+    Source: potion-base-8M (MIT), Model2Vec, doi:10.5281/zenodo.17270888; read here without its
+    library, so that the weights stay mapped.
     """
 
-    LONGEST = 512  # word pieces of a text that count
+    name: ClassVar[str] = "salient.potion.v1"
 
-    def __init__(self, folder: Path = POTION) -> None:
-        self._folder = folder
-        for name in ("tokenizer.json", "model.safetensors"):
-            if not (folder / name).is_file():
+    def __init__(self, folder: Path | None = None) -> None:
+        """Name the folder with `model.safetensors` and `tokenizer.json`; nothing is read yet.
+
+        Args:
+            folder: of a model in that form; None is where the set-up puts potion-base-8M.
+
+        Raises:
+            Misconfigured: the folder lacks one of the files.
+        """
+        self._folder = folder or model_folder(POTION)
+        for file in _FILES:
+            if not (self._folder / file).is_file():
                 raise Misconfigured(
-                    f"the sentence vectors are not installed: {folder / name} is missing; "
-                    "python3 x.py setup fetches them",
-                    folder=str(folder),
+                    f"the vectors of {POTION} are not installed: run `python3 x.py setup`",
+                    missing=file,
                 )
-        size = (folder / "model.safetensors").stat().st_size
-        # Which file it is, without reading all of it: its header has the shapes, its size the rest.
-        with (folder / "model.safetensors").open("rb") as file:
-            head = file.read(4096)
-        digest = hashlib.sha256(head + size.to_bytes(8, "little")).hexdigest()[:8]
-        self.component = f"salient.potion@1-{digest}"
-        self.dimensions = int(self._table.shape[1])
 
     @cached_property
-    def _table(self) -> NDArray[np.floating[Any]]:
-        """(n_pieces, dimensions), mapped read-only."""
-        file = self._folder / "model.safetensors"
-        with file.open("rb") as stream:
-            size = int.from_bytes(stream.read(8), "little")
-            try:
-                header = json.loads(stream.read(size))
-                entry = next(v for k, v in header.items() if k != "__metadata__")
-                dtype = {"F32": np.float32, "F16": np.float16}[entry["dtype"]]
-                start, _ = entry["data_offsets"]
-                shape = tuple(entry["shape"])
-            except (ValueError, KeyError, StopIteration) as exc:
-                raise Corrupt(f"{file} is not a table of vectors") from exc
-        return np.memmap(file, dtype, "r", 8 + size + start, shape)
+    def version(self) -> str:
+        digest = hashlib.sha256()
+        for name in _FILES:
+            with (self._folder / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()[:12]
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._weights.shape[1])
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def _weights(self) -> NDArray[np.float32]:
+        """(n_pieces, dimensions) float32, mapped."""
+        weights = mapped_tensor(self._folder / "model.safetensors", "embeddings")
+        if weights.ndim != 2:
+            raise Corrupt("weights are not a table", shape=list(weights.shape))
+        return weights
+
+    @cached_property
+    def _tokenizer(self) -> tuple[Any, int]:
+        """The tokenizer and the number of its piece for what it does not know, or -1."""
+        # Processes are many already; its threads would fight over the same cores.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
+        written = (self._folder / "tokenizer.json").read_bytes()
+        _check_tokenizer(written)
+        tokenizer = Tokenizer.from_str(written.decode())
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        return tokenizer
+        if tokenizer.get_vocab_size() > len(self._weights):
+            raise Corrupt(
+                "the tokenizer has more pieces than there are vectors",
+                n_pieces=tokenizer.get_vocab_size(),
+                n_vectors=len(self._weights),
+            )
+        unknown = tokenizer.token_to_id("[UNK]")
+        return tokenizer, -1 if unknown is None else unknown
 
-    @cached_property
-    def _unknown(self) -> int:
-        found = self._tokenizer.token_to_id("[UNK]")
-        return -1 if found is None else int(found)
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        rows = np.zeros((len(texts), self.dimensions), np.float32)
-        # Cut before tokenising: what is beyond LONGEST pieces is not looked at anyway.
-        cut = [t[: 8 * self.LONGEST] for t in texts]
-        for i, found in enumerate(self._tokenizer.encode_batch(cut, add_special_tokens=False)):
-            ids = [p for p in found.ids if p != self._unknown][: self.LONGEST]
-            if ids:
-                rows[i] = self._table[ids].mean(axis=0, dtype=np.float32)
-        return _unit(rows)
+    def _sums(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        tokenizer, unknown = self._tokenizer
+        sums = np.zeros((len(texts), self.dimensions), np.float32)
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        weights = self._weights
+        for row, coded in enumerate(tokenizer.encode_batch_fast(clean, add_special_tokens=False)):
+            ids = np.array(coded.ids, np.int64)
+            ids = ids[ids != unknown]
+            if len(ids):
+                sums[row] = weights[ids].mean(axis=0, dtype=np.float64)
+        return sums
 
 
-def open_encoder(spec: str) -> Encoder:
-    """The encoder called `potion` or `hashing`; `auto` is potion where its data is installed.
+def _check_tokenizer(written: bytes) -> None:
+    """Refuse what is no tokenizer's description; the library's own refusal has no type to catch."""
+    try:
+        model = json.loads(written)["model"]
+        whole = isinstance(model["vocab"], dict | list)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Corrupt("tokenizer file cannot be read") from exc
+    if not whole:
+        raise Corrupt("tokenizer file holds no vocabulary")
+
+
+def mapped_tensor(path: Path, name: str) -> NDArray[np.float32]:
+    """Map one float32 tensor of a safetensors file, read-only.
 
     Raises:
-        Misconfigured: no encoder has that name, or its data is not installed.
+        Corrupt: the file is not of that form, is cut short, or holds no such tensor.
+
+    Source: the safetensors format: length of the header in 8 bytes, the header in JSON, the data.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > _LONGEST_HEADER:
+                raise Corrupt("weights file has no header", file=path.name)
+            entry = json.loads(file.read(size))[name]
+        first, last = map(int, entry["data_offsets"])
+        shape = tuple(map(int, entry["shape"]))
+        if entry["dtype"] != "F32" or first < 0 or last - first != 4 * math.prod(shape):
+            raise Corrupt("weights are not float32 of their shape", file=path.name, tensor=name)
+        # A view: numpy's own class of mapped arrays is slow to index.
+        return np.asarray(np.memmap(path, np.dtype("<f4"), "r", 8 + size + first, shape))
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Corrupt("weights file cannot be read", file=path.name, tensor=name) from exc
+
+
+ENCODERS: dict[str, type[Encoder]] = {"hashing": HashingEncoder, "potion": PotionEncoder}
+
+
+def open_encoder(spec: str = "auto") -> Encoder:
+    """Open an encoder by name; `auto` is `potion` where its data is installed, else `hashing`.
+
+    Raises:
+        InvalidInput: no encoder has that name.
+        Misconfigured: the encoder's data is not installed.
     """
     if spec == "auto":
-        return Potion() if (POTION / "model.safetensors").is_file() else Hashing()
-    if spec == "potion":
-        return Potion()
-    if spec == "hashing":
-        return Hashing()
-    raise Misconfigured(f"no encoder is called {spec!r}", known=["auto", "potion", "hashing"])
-
-
-def _unit(rows: Vectors) -> Vectors:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    lengths[lengths == 0] = 1.0
-    return np.ascontiguousarray(rows / lengths, np.float32)
-
-
-def _hash(word: str) -> int:
-    from salient.kernels.hashing import hash_bytes
-
-    return hash_bytes(word.encode())
-
-
-# The most frequent words of English say nothing of what a text is about.
-_SKIP = np.array(
-    sorted(
-        _hash(w)
-        for w in ["the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "as", "was", "with", "be", "by", "on", "not", "he", "his", "but", "at", "are", "this", "have", "from", "or", "had", "an", "they", "which", "one", "you", "were", "her", "all", "she", "there", "would", "their", "we", "him", "been", "has", "when", "who", "will", "no", "more", "if", "out", "so", "said", "what", "its", "about", "into", "than", "them", "can", "only", "other"]
-    ),
-    np.uint64,
-)
+        try:
+            return PotionEncoder()
+        except Misconfigured:
+            return HashingEncoder()
+    if spec not in ENCODERS:
+        raise InvalidInput(f"no encoder {spec!r}", known=["auto", *sorted(ENCODERS)])
+    return ENCODERS[spec]()
