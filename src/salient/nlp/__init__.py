@@ -28,7 +28,9 @@ LABELS = (
 
 
 class Engine(ABC):
-    """Annotates texts. What every engine promises, and `tests/contract/test_engines.py` checks:
+    """Annotates texts.
+
+    What every engine promises, and `tests/contract/test_engines.py` checks:
 
     - One annotation per text, in order, drawn lazily: memory does not grow with the texts.
     - A text's annotation depends on that text, the gazetteer and `component` alone: the same bytes
@@ -51,14 +53,17 @@ class Engine(ABC):
     @property
     @abstractmethod
     def languages(self) -> frozenset[str]:
-        """ISO 639-1 codes of languages with syntax and entities; the others get tokens,
-        sentences, values and gazetteer names.
+        """ISO 639-1 codes of languages with syntax and entities.
+
+        Texts in others get tokens, sentences, values and gazetteer names.
         """
 
     @property
     def component(self) -> str:
-        """`name@version`. A text in a language outside `languages` names the `rules` engine in
-        its annotations instead, since that is what made them.
+        """`name@version`.
+
+        A text in a language outside `languages` names the `rules` engine in its annotations
+        instead, since that is what made them.
         """
         return f"{self.name}@{self.version}"
 

@@ -37,7 +37,8 @@ def plain_rows(start: Ints, end: Ints, upos: Ints, sent_start: NDArray[np.bool_]
 def join(parts: Sequence[Rows]) -> Tokens:
     """One table out of parts that do not overlap, in text order."""
     if not parts:
-        return Tokens(*([np.zeros(0, np.int32)] * 7), np.zeros(0, np.bool_))
+        none = np.zeros(0, np.int32)
+        parts = [plain_rows(none, none, none, np.zeros(0, np.bool_))]
     shift = np.cumsum([0, *[len(p.start) for p in parts]])
     start = np.concatenate([p.start for p in parts]).astype(np.int32, copy=False)
     order = np.argsort(start, kind="stable")

@@ -19,7 +19,7 @@ _SMALL = frozenset(
 
 def is_shouted(piece: str) -> bool:
     """Whether a stretch is set in capitals, as headings and disclaimers are."""
-    words = [w for w in _WORD.findall(piece) if len(w) > 1]
+    words: list[str] = [w for w in _WORD.findall(piece) if len(w) > 1]
     if sum(map(len, words)) < _FEWEST_LETTERS:
         return False
     return sum(w.isupper() for w in words) >= _SHOUTED * len(words)

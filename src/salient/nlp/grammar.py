@@ -42,7 +42,7 @@ _PATTERNS: Sequence[tuple[str, float, re.Pattern[str]]] = (
     ("EMAIL", 0.99, re.compile(
         r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24}\b")),
     ("URL", 0.98, re.compile(
-        r"(?:https?://|www\.)[^\s<>\"'()\[\]{}]{2,%d}(?<![.,;:!?])" % MAX_RUN, re.I)),
+        rf"(?:https?://|www\.)[^\s<>\"'()\[\]{{}}]{{2,{MAX_RUN}}}(?<![.,;:!?])", re.I)),
     ("DATE", 0.97, re.compile(
         rf"(?<![\w/.-])(?:{_YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?![\w-])"
         rf"|{_DAY}[./]{_DAY}[./](?:{_YEAR}|\d\d)(?![\w/]|[.]\d))")),

@@ -55,9 +55,9 @@ def _vote(samples: Iterable[str]) -> tuple[str, float]:
         letters = sum(c.isalpha() for c in sample)
         if not letters:
             continue
-        if sample.isupper():  # the model was trained on running text
-            sample = sample.lower()
-        labels, scores = _model().predict(sample, k=1)
+        # The model was trained on running text.
+        running = sample.lower() if sample.isupper() else sample
+        labels, scores = _model().predict(running, k=1)
         total += letters
         if labels:
             code = labels[0].removeprefix("__label__")

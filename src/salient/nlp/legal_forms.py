@@ -113,6 +113,6 @@ def _start_of_name(piece: str, floor: int, end: int) -> int | None:
             # "Smith, Jones & Co" goes on over the comma only before "&"; else the name ends here.
             break
         at -= 1
-        if at and piece[at - 1] in ".;:!?" and len(piece[:at].split()[-1]) > 3:
+        if at and piece[at - 1] in ".;:!?" and len(piece[:at].rsplit(maxsplit=1)[-1]) > 3:
             break
     return best

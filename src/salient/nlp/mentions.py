@@ -123,7 +123,7 @@ def trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _keeps_stop(name: str) -> bool:
     """Whether a final "." belongs: "J. R.", "Inc.", "U.S."; not that of a sentence."""
-    last = name.split()[-1] if name.split() else ""
+    last = name.rsplit(maxsplit=1)[-1] if name.split() else ""
     return (
         last.count(".") > 1
         or len(last) == 2
@@ -159,20 +159,23 @@ def refine(text: str, found: Iterable[tuple[int, int, str]], cut: Sequence[Unit]
         (start, end, label, score), in order, not overlapping.
     """
     kept: list[tuple[int, int, str]] = []
-    for start, end, label in sorted(found):
-        if label in NAMES:
-            start, end = trim(text, start, end)
-            if label == "PERSON" and (match := _TITLE.match(text[start:end])):
-                start += match.end()
-            if start < end and (match := AFTER.match(text, end)) and label not in ("LAW", "NORP"):
-                end, label = match.end(), "ORG"
-            if start >= end or is_junk(text[start:end], label):
-                continue
-        else:
-            start, end = _stripped(text, start, end)
+    for row in sorted(found):
+        start, end, label = _cleaned(text, *row)
         if start < end and (not kept or start >= kept[-1][1]):
             kept.append((start, end, label))
     return _scored(text, _agreed(text, kept, cut))
+
+
+def _cleaned(text: str, start: int, end: int, label: str) -> tuple[int, int, str]:
+    """One entity trimmed or completed; empty if it is none."""
+    if label not in NAMES:
+        return *_stripped(text, start, end), label
+    start, end = trim(text, start, end)
+    if label == "PERSON" and (match := _TITLE.match(text[start:end])):
+        start += match.end()
+    if start < end and (match := AFTER.match(text, end)) and label not in ("LAW", "NORP"):
+        end, label = match.end(), "ORG"
+    return start, start if start < end and is_junk(text[start:end], label) else end, label
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
@@ -277,14 +280,15 @@ def combine(named: Sequence[Row], values: Sequence[Row], known: Sequence[Row]) -
 def _joined(companies: Sequence[Row], names: Sequence[Row]) -> list[Row]:
     starts = [r[0] for r in names]
     grown: list[Row] = []
-    for start, end, label, score in companies:
+    for row in companies:
+        start, end = row[:2]
         at = bisect.bisect_left(starts, end)
         while at and names[at - 1][1] > start:
             at -= 1
             if names[at][2] == "ORG":
                 start, end = min(start, names[at][0]), max(end, names[at][1])
         if not grown or start >= grown[-1][1]:
-            grown.append((start, end, label, score))
+            grown.append((start, end, *row[2:]))
     return grown
 
 

@@ -19,7 +19,7 @@ _NARROWEST = 40  # characters; text set narrower than this is a list of short li
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*")
 _LINE = re.compile(r"\n")
 _CELL = re.compile(r"[\t\n]")
-_RUN = re.compile(r"\S{%d,}" % (MAX_RUN + 1))
+_RUN = re.compile(rf"\S{{{MAX_RUN + 1},}}")
 _BREAKS = (re.compile(r"\n"), re.compile(r"[.!?;。！？]\s"), re.compile(r"\s"))
 
 _SEPARATORS = {Kind.TABLE: _CELL, Kind.MAIL_HEADER: _LINE, Kind.CODE: _LINE, Kind.FORM_FIELD: _CELL}
@@ -72,7 +72,7 @@ def _wrapped(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield start, end
         return
     lines = list(_split(text, start, end, _LINE))
-    width = max(max(len(text[a:b].rstrip()) for a, b in lines), _NARROWEST)
+    width = max(_NARROWEST, *(len(text[a:b].rstrip()) for a, b in lines))
     begin = start
     for (a, b), (c, d) in itertools.pairwise(lines):
         following = text[c:d].split(None, 1)
@@ -105,11 +105,9 @@ def _pieces(text: str, start: int, end: int, kind: Kind) -> Iterator[Unit]:
 
 def _best_cut(text: str, start: int, limit: int) -> int:
     for pattern in _BREAKS:
-        found = None
-        for found in pattern.finditer(text, start + MAX_CHARACTERS // 2, limit):
-            pass
-        if found:
-            return found.end()
+        ends = [m.end() for m in pattern.finditer(text, start + MAX_CHARACTERS // 2, limit)]
+        if ends:
+            return ends[-1]
     return limit
 
 
