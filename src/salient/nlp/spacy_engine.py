@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -121,9 +122,8 @@ class SpacyEngine(Engine):
 
     @property
     def version(self) -> str:
-        import spacy
-
-        parts = [_fingerprint(self._package), spacy.__version__, mentions.RULES_VERSION]
+        spacy = importlib.metadata.version("spacy")
+        parts = [_fingerprint(self._package), spacy, mentions.RULES_VERSION]
         return hashlib.sha256("\0".join([*parts, str(PIECE_WORDS)]).encode()).hexdigest()[:12]
 
     @property
@@ -157,12 +157,12 @@ class SpacyEngine(Engine):
                 found += named
         parts += [rule_rows(text.text, unit, strings) for unit in cut if not unit.prose]
         tokens = join(parts)
-        named = mentions.refine(text.text, found, cut)
+        names = mentions.refine(text.text, found, cut)
         values = grammar.find(text.text, cut)
         known = gazetteer.find(text.text, cut) if gazetteer else []
-        rows_found = mentions.combine(named, values, known)
+        combined = mentions.combine(names, values, known)
         phrases = keyphrases.extract(text.text, tokens, strings.table(), cut)
-        spans, key_spans = spans_from(rows_found, strings), spans_from(phrases, strings)
+        spans, key_spans = spans_from(combined, strings), spans_from(phrases, strings)
         return Annotations(
             engine=mentions.component_with(self.component, gazetteer),
             language=language,
@@ -183,6 +183,9 @@ def open_scheme(rest: str) -> SpacyEngine:
 def _latin(text: str) -> bool:
     letters = [c for c in text[:2000] if c.isalpha()]
     return sum(c < "\u0250" for c in letters) >= 0.8 * len(letters)
+
+
+_CAN_END = frozenset(".!?:;…\"'”’»)]}*—–-|•。！？")
 
 
 @dataclass(slots=True)
@@ -231,6 +234,21 @@ def _together(gathered: Sequence[tuple[str, NDArray[np.int32], int]]) -> _Piece:
     )
 
 
+def _bound(doc: Any, here: NDArray[np.int32], length: NDArray[np.int32], starts: list[int]) -> None:
+    """Tell the parser where sentences must begin, and where they cannot.
+
+    A sentence begins a unit, or behind something that can end one. Left to itself the parser also
+    begins some in the middle of a name.
+    """
+    text = doc.text
+    ends = here + length
+    for row in range(1, len(doc)):
+        if text[ends[row - 1] - 1] not in _CAN_END:
+            doc[row].is_sent_start = False
+    for row in starts:
+        doc[row].is_sent_start = True
+
+
 def _read(model: Model, piece: _Piece, strings: Strings) -> tuple[Rows, list[tuple[int, int, str]]]:
     from spacy import attrs
 
@@ -238,8 +256,8 @@ def _read(model: Model, piece: _Piece, strings: Strings) -> tuple[Rows, list[tup
     columns = doc.to_array([attrs.ORTH, attrs.LENGTH])
     length = columns[:, 1].astype(np.int32)
     here = np.fromiter((t.idx for t in doc), np.int32, len(doc))
-    for row in np.searchsorted(here, piece.unit_starts).tolist():
-        doc[row].is_sent_start = True
+    starts = np.searchsorted(here, piece.unit_starts).tolist()
+    _bound(doc, here, length, starts)
     for step in model.run:
         doc = step(doc)
     tag, dep, head, sent = (
