@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -11,6 +12,12 @@ for _name in [n for n in os.environ if n.startswith("SALIENT_") and n != "SALIEN
     # A developer's own settings must not decide what tests see.
     if _name != "SALIENT_PURE_PYTHON":
         del os.environ[_name]
+
+# How long a call takes says nothing of whether it is right, and this machine may be busy.
+hypothesis.settings.register_profile(
+    "salient", deadline=None, derandomize=bool(os.environ.get("CI"))
+)
+hypothesis.settings.load_profile("salient")
 
 
 @pytest.fixture(scope="session")

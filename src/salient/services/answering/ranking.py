@@ -1,7 +1,6 @@
 """Answers without a language model: which found sentence answers, with what words, how surely.
 
-Pure: passages come in, ranked sentences go out; it searches nothing and stores nothing. Every
-number behind an answer can be looked at with `explain`.
+Pure: passages come in, ranked sentences go out; it searches nothing and stores nothing.
 """
 
 from __future__ import annotations
