@@ -166,6 +166,9 @@ def _sorted_parts(message: EmailMessage) -> tuple[list[Message], list[Message], 
                 inner = related or kind == "multipart/related"
                 todo += [(c, inner) for c in reversed(children)]
             continue
+        if kind.startswith("multipart/"):
+            bodies.append(part)  # its boundary is missing: what follows is text after all
+            continue
         attachment = _is_attachment(part)
         if kind in ("text/plain", "text/html") and not attachment:
             bodies.append(part)

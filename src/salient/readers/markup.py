@@ -14,14 +14,15 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from salient.model import Block, Kind
 from salient.readers.tables import Entry, table
 
-MAX_DEPTH = 180
-"""Of elements. Deeper pages are flattened first: parsers take quadratic time on them, or give up."""
+MAX_DEPTH = 150
+"""Of elements in a tree; what lies deeper hangs at this depth."""
+_MAX_PARSED_DEPTH = 500
+"""Pages that nest deeper are flattened first: the parser takes quadratic time on them."""
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*?(/?)>")
-_FLATTENED = re.compile(
-    r"</?(?:div|span|font|b|i|em|strong|center|section|article|main|small|big|u|a|blockquote|ul|ol|dl|fieldset|form)"
-    r"(?:\s[^<>]*)?>",
-    re.I,
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)[^<>]*?(/?)>")
+_ANY_TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9:-]*)(?:\s[^<>]*)?/?>")
+_KEPT_FLAT = frozenset(
+    "html head body title meta script style noscript template p h1 h2 h3 h4 h5 h6 li br img".split()
 )
 _CLOSED_BY_OTHERS = frozenset(
     ["p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "option"]
@@ -224,7 +225,7 @@ def parse(text: str, *, xhtml: bool = False) -> Page:
         )  # fmt: skip
     flattened = _too_deep(text)
     if flattened:
-        text = _FLATTENED.sub("\n", text)
+        text = _ANY_TAG.sub(_flat, text)
     root = Node("html", {}, None)
     page = Page(root, root, "", "", [], [], flattened)
     parser = LexborHTMLParser(text)
@@ -255,7 +256,7 @@ def _copy(source: LexborNode, page: Page) -> None:
                 above[-1].children.append(fresh)
                 down = node.child
                 if down is not None:
-                    above.append(fresh)
+                    above.append(fresh if len(above) < MAX_DEPTH else above[-1])
         if down is not None:
             node = down
             continue
@@ -281,9 +282,16 @@ def _describe(node: LexborNode, tag: str, page: Page, *, in_head: bool) -> None:
         page.linked_data.append(node.text() or "")
 
 
+def _flat(match: re.Match[str]) -> str:
+    tag = match.group(1).lower()
+    if tag in _KEPT_FLAT:
+        return match.group(0)
+    return "" if tag in _INLINE else "<br><br>"
+
+
 def _too_deep(text: str) -> bool:
-    """Whether open elements ever stack past `MAX_DEPTH`, by a scan of the tags alone."""
-    if text.count("<") <= MAX_DEPTH:
+    """Whether open elements ever stack past what the parser can take, by a scan of the tags alone."""
+    if text.count("<") <= _MAX_PARSED_DEPTH:
         return False
     depth = 0
     for match in _TAG.finditer(_RAW.sub("", text) if "<script" in text.lower() else text):
@@ -291,7 +299,7 @@ def _too_deep(text: str) -> bool:
         if tag in _VOID or tag in _CLOSED_BY_OTHERS or match.group(3):
             continue
         depth = max(0, depth - 1) if match.group(1) else depth + 1
-        if depth > MAX_DEPTH:
+        if depth > _MAX_PARSED_DEPTH:
             return True
     return False
 

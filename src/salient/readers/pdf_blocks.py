@@ -31,7 +31,10 @@ _CAPTION = re.compile(
 _NOTE_MARK = re.compile(r"^(?:\d{1,3}|[*†‡§]{1,3}|[a-z])$")
 _HYPHENATED = re.compile(r"^(.*?[^\W\d_]{2,})[-\u2010\u00ad]$")
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+_IDEOGRAPH = re.compile(r"[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff65]")
+_LEADER = re.compile(r"(?:\.\s?){5,}\s*[\divxlcIVXLC]{1,6}$|_{4,}$")
 _ENOUGH_LINES = 4
+_FEW_WORDS = 3
 _ENDS = frozenset(".!?:;\u3002")
 
 
@@ -313,7 +316,7 @@ class Composer:
         for number, row in enumerate(rows):
             for position, word in enumerate(row):
                 content = word.text
-                if not glue:
+                if not glue and not (position == 0 and text and _unspaced(text[-1], content)):
                     text.append(" ")
                     length += 1
                 glue = False
@@ -363,6 +366,11 @@ class Composer:
             np.clip(shares, 0.0, 1.0).astype(np.float32),
             cells,
         )
+
+
+def _unspaced(ending: str, following: str) -> bool:
+    """Whether a line's end between the two is no space: Chinese and Japanese have none."""
+    return bool(_IDEOGRAPH.match(ending[-1:]) and _IDEOGRAPH.match(following[:1]))
 
 
 def _key(text: str) -> str:
@@ -421,22 +429,27 @@ def split(column: Sequence[Line], alone: Set[int] = frozenset()) -> list[Paragra
     if not column:
         return []
     right = _edge([line.x1 for line in column], 0.9)
-    pitches = [
-        b.y1 - a.y1
-        for a, b in pairwise(column)
-        if 0 < b.y1 - a.y1 < 3 * b.size and abs(a.size - b.size) < 0.08 * b.size
-    ]
-    pitch = _edge(pitches, 0.3) if pitches else 0.0
-    if len(pitches) < _ENOUGH_LINES:  # two lines far apart do not make a double-spaced column
-        pitch = min(pitch, 1.9 * column[0].size)
+    pitches: dict[float, list[float]] = {}
+    for a, b in pairwise(column):
+        step = b.y1 - a.y1
+        if 0 < step < 3 * b.size and abs(a.size - b.size) < 0.08 * b.size:
+            pitches.setdefault(round(b.size), []).append(step)
+    usual = {size: _pitch(size, steps) for size, steps in pitches.items()}
     made = [Paragraph([column[0]])]
     for line in column[1:]:
         by_name = id(line) in alone or id(made[-1].last) in alone
-        if by_name or _breaks(made[-1], line, right, pitch):
+        if by_name or _breaks(made[-1], line, right, usual.get(round(line.size), 0.0)):
             made.append(Paragraph([line]))
         else:
             made[-1].lines.append(line)
     return made
+
+
+def _pitch(size: float, steps: Sequence[float]) -> float:
+    """From line to line within paragraphs, for one type size of a column."""
+    found = _edge(steps, 0.3)
+    # Two lines far apart do not make a double-spaced column.
+    return found if len(steps) >= _ENOUGH_LINES else min(found, 1.9 * size)
 
 
 def _edge(values: Sequence[float], share: float) -> float:
@@ -466,6 +479,15 @@ def _breaks(paragraph: Paragraph, line: Line, right: float, pitch: float) -> boo
     centred = abs((before.x0 + before.x1) - (line.x0 + line.x1)) < 0.6 * size
     if centred and abs(before.x0 - line.x0) > 0.8 * size and before.bold == line.bold:
         return before.text[-1:] in _ENDS
+    ending = before.text
+    if _LEADER.search(ending):
+        return True  # an entry of a table of contents
+    if (
+        first_word.text[:1].islower()
+        and len(before.words) >= _FEW_WORDS
+        and ending[-1] not in _ENDS
+    ):
+        return False  # the sentence goes on, however ragged the line
     room = right - before.x1
     needed = first_word.x1 - first_word.x0 + 0.3 * size
     if room > needed + 0.8 * size and room > 0.04 * right:

@@ -29,6 +29,7 @@ _SKIPPED = frozenset(
     b"background sp atnid atnauthor annotation atrfstart atrfend operator company doccomm private "
     b"listpicture pnseclvl ftnsep ftnsepc aftnsep aftnsepc".split()
 )
+_STYLE = re.compile(rb"\{\\s(\d{1,4})\b[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _APART = frozenset(
     b"footnote header footer headerl headerr headerf footerl footerr footerf".split()
 )
@@ -145,12 +146,12 @@ class _Walk:
     def _read_tables(self) -> None:
         """Character sets of fonts, and which styles are headings, before the walk."""
         head = self._content[: 1 << 20]
-        for match in re.finditer(rb"\\f(\d{1,5})\\[^{};]*?\\fcharset(\d{1,3})", head):
+        for match in re.finditer(rb"\\f(\d{1,5})(?=\\)[^{};]*?\\fcharset(\d{1,3})", head):
             self._fonts[int(match.group(1))] = _CODEPAGES.get(int(match.group(2)), "cp1252")
-        for match in re.finditer(
-            rb"\{\\s(\d{1,4})\\[^{}]*?(?:\{[^{}]*\}[^{}]*?)*? ?heading (\d)[^{};]*;", head, re.I
-        ):
-            self._headings[int(match.group(1))] = int(match.group(2))
+        for match in _STYLE.finditer(head):
+            level = re.search(rb"heading (\d)", match.group(0), re.I)
+            if level:
+                self._headings[int(match.group(1))] = int(level.group(1))
         found = re.search(rb"\\ansicpg(\d{3,5})", head)
         if found:
             with suppress(LookupError):  # an unknown page reads as the usual one

@@ -296,6 +296,33 @@ def test_a_word_broken_at_a_line_end_is_one_word_with_two_boxes(draw):
     assert len(made.text.boxes(start, start + len("confidential"))) == 2
 
 
+def test_entries_of_a_table_of_contents_stay_apart(draw):
+    def paint(canvas):
+        canvas.setFont("Times-Roman", 10)
+        for n, entry in enumerate(["Notices", "Trademarks", "Definitions"]):
+            canvas.drawString(72, 700 - 12 * n, f"{entry} {'. ' * 60} {n + 1}")
+
+    assert len(draw(paint).blocks) == 3
+
+
+def test_a_heading_over_two_lines_is_one(draw):
+    def paint(canvas):
+        canvas.setFont("Helvetica-Bold", 18)
+        canvas.drawString(72, 740, "Implement roles and separation")
+        canvas.drawString(72, 719, "of duties")
+        paragraph(canvas, PROSE * 3, 72, 690)
+
+    assert draw(paint).blocks[0].text == "Implement roles and separation of duties"
+
+
+def test_footnotes_do_not_decide_how_far_apart_lines_of_the_text_are(draw):
+    def paint(canvas):
+        y = paragraph(canvas, PROSE * 3, 72, 700, leading=18)
+        paragraph(canvas, "1 " + PROSE * 6, 72, y - 20, size=7, width=100, leading=8)
+
+    assert draw(paint).blocks[0].text == (PROSE * 3).strip()
+
+
 def test_headings_stand_out_by_size_weight_or_number(draw):
     def paint(canvas):
         canvas.setFont("Helvetica-Bold", 20)
