@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
+from unittest import mock
 
 from writers.source import Source
 
@@ -81,8 +85,17 @@ def pdf(source: Source) -> bytes:
     out = io.BytesIO()
     document = BaseDocTemplate(out, pagesize=(width, height), title=source.title, invariant=True)
     document.addPageTemplates(PageTemplate("page", frames, onPage=furniture))
-    document.build(flow)
+    with dated(source):
+        document.build(flow)
     return out.getvalue()
+
+
+@contextmanager
+def dated(source: Source) -> Iterator[None]:
+    """PDFs begun in the block bear the source's date, not the day on which they are made."""
+    # The library has no other way in.
+    with mock.patch.dict(os.environ, SOURCE_DATE_EPOCH=str(int(source.date.timestamp()))):
+        yield
 
 
 def scan(source: Source) -> bytes:
@@ -94,7 +107,8 @@ def scan(source: Source) -> bytes:
     from reportlab.pdfgen import canvas
 
     out = io.BytesIO()
-    sheet = canvas.Canvas(out, pagesize=A4, invariant=True)
+    with dated(source):
+        sheet = canvas.Canvas(out, pagesize=A4, invariant=True)
     sheet.setTitle("Scan")
     dice = random.Random(1)
     pages = pypdfium2.PdfDocument(pdf(source))
