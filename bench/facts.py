@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from salient.knowledge.extract import Candidate, extract
+from salient.knowledge.extract import extract
 from salient.knowledge.ontology import base
 from salient.knowledge.reading import linked, references_of
+from salient.knowledge.statements import Candidate
 from salient.knowledge.syntax import Tree
 from salient.model import Annotations, Block, Builder, Kind, Part, Text
 

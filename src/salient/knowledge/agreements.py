@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from salient.knowledge.extract import Candidate
 from salient.knowledge.places import Reference
+from salient.knowledge.statements import Candidate
 
 _REACH = 12_000
 """Code points from the start of a text in which a preamble may stand."""

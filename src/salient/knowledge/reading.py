@@ -16,11 +16,12 @@ import numpy as np
 
 from salient.errors import Corrupt
 from salient.knowledge import agreements, definitions, noise
-from salient.knowledge.extract import Candidate, extract
+from salient.knowledge.extract import extract
 from salient.knowledge.names import fold, name_id, normalise, parse
 from salient.knowledge.ontology import Ontology
 from salient.knowledge.places import Reference
 from salient.knowledge.shortforms import Form, attach
+from salient.knowledge.statements import Candidate
 from salient.knowledge.syntax import Tree
 from salient.model import Annotations, Text
 
