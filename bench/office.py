@@ -6,6 +6,13 @@ Recall: words of the expected text that ours has (as a multiset, mark-up of the 
 Precision: words of ours that the expectation has. Expected texts repeat the text of spanned cells and
 describe pictures, and ours has headers, notes and computed numbers, so neither reaches 1; words that
 are missed altogether count in `vocabulary` (distinct words of the expectation that ours has).
+
+Two things are taken out of an expectation first, for no reader of ours gives them by design: reviewers'
+comments (a note counts them: what a reviewer asks is not what the document says), and the numbers of
+charts in workbooks, which repeat the cells that they are drawn from. What still keeps recall down is
+the text of merged cells, given once here and once a covered cell there (xlsx_01, powerpoint_sample,
+word_tables), and midnight, given as a date alone (`00:00:00` in xlsx_02); what keeps precision down is
+charts and speakers' notes of slides, which ours has (pptx_chart, powerpoint_sample).
 """
 
 from __future__ import annotations
@@ -46,11 +53,14 @@ GROUPS = (
     "jats",
 )
 _WORD = re.compile(r"\w+")
+_COMMENT = re.compile(r"^\[author: .*?(?=^\[author: |\n\n|\Z)", re.M | re.S)
+_CHART = re.compile(r"^(?:\w+ )?chart\n\n(?:\|.*\n?)+", re.M | re.I)
 
 
-def shown(markdown: str) -> str:
-    """What the expected Markdown says, without its marks and addresses."""
-    text = re.sub(r"<!--.*?-->", " ", markdown, flags=re.S)
+def shown(markdown: str, *, charts: bool = True) -> str:
+    """What the expected Markdown says, without comments, marks and addresses."""
+    text = _COMMENT.sub("", markdown)
+    text = re.sub(r"<!--.*?-->", " ", text if charts else _CHART.sub("", text), flags=re.S)
     text = re.sub(r"!\[([^\]]*)\]\([^)]*\)", r" \1 ", text)
     text = re.sub(r"\[([^\]]*)\]\([^)\s]*\)", r"\1", text)
     text = re.sub(r"\$\$?.*?\$\$?", " ", text, flags=re.S) if "$" in text else text
@@ -69,7 +79,9 @@ def measure(source: Path, truth: Path) -> tuple[float, float, float, float] | No
     builder = Builder()
     builder.feed(reader(recognise(source, source.name))(source, Limits()))
     seconds = time.process_time() - started
-    wanted = words(shown(truth.read_text(encoding="utf-8")))
+    wanted = words(
+        shown(truth.read_text(encoding="utf-8"), charts=not source.name.endswith("xlsx"))
+    )
     got = words(builder.build().text)
     if not wanted or not got:
         return None

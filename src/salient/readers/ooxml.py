@@ -26,6 +26,7 @@ _PROPERTIES = {
     "category": "category",
     "language": "language",
 }
+_DOUBLE_DIGITS = 16
 _READABLE = (
     ".docx",
     ".xlsx",
@@ -214,5 +215,12 @@ def _points(element: Element | None) -> dict[int, str]:
         index = point.get("idx", "")
         value = child(point, "v")
         if index.isdigit() and value is not None and value.text:
-            found[int(index)] = value.text
+            found[int(index)] = _rounded(value.text)
     return found
+
+
+def _rounded(number: str) -> str:
+    """A cached 4.4000000000000004 as the 4.4 that was typed; what is no such number stays."""
+    if len(number) <= _DOUBLE_DIGITS or not number.replace(".", "", 1).lstrip("-").isdigit():
+        return number
+    return f"{float(number):.15g}"

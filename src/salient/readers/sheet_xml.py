@@ -9,8 +9,9 @@ from pathlib import Path
 from salient.errors import InvalidInput
 from salient.model import Block, Kind, Note, Part, Piece
 from salient.readers import Limits
-from salient.readers.ooxml import Package
+from salient.readers.ooxml import Package, chart_rows
 from salient.readers.safe_xml import local
+from salient.readers.tables import Entry, table
 
 _MAX_CELLS = 200_000
 _REFERENCE = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
@@ -54,6 +55,32 @@ def _area(package: Package, part: str) -> int:
     if high_row < 0:
         return 0
     return (high_row - low_row + 1) * (high_column - low_column + 1)
+
+
+def charts(package: Package, part: str) -> list[Block]:
+    """What the charts on a sheet say that no cell does: titles, and numbers from outside the file.
+
+    Raises:
+        InvalidInput: a chart or drawing is damaged.
+    """
+    blocks: list[Block] = []
+    for drawing in package.relations(part).values():
+        if drawing.kind != "drawing" or not package.has(drawing.target):
+            continue
+        for chart in package.relations(drawing.target).values():
+            if chart.kind != "chart" or not package.has(chart.target):
+                continue
+            root = package.xml(chart.target)
+            title, rows = chart_rows(root)
+            if title:
+                blocks.append(Block(Kind.CAPTION, " ".join(title.split())))
+            sources = [n.text or "" for n in root.iter() if local(n) == "f"]
+            if sources and not any("[" in source for source in sources):
+                continue  # drawn from cells, which are read where they stand
+            block = table([Entry(c, header=i == 0) for c in row] for i, row in enumerate(rows))
+            if block:
+                blocks.append(block)
+    return blocks
 
 
 def column_number(letters: bytes) -> int:

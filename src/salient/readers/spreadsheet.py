@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,20 @@ _ROWS_A_BLOCK = 500
 _MAX_ROWS = 200_000
 _MAX_CELLS = 4_000_000
 """Of the rectangle that a sheet spans: what is wider is read cell by cell."""
+_WITH_CELLS = (
+    python_calamine.SheetTypeEnum.WorkSheet,
+    python_calamine.SheetTypeEnum.DialogSheet,
+)
 
 
 def read(file: Path, limits: Limits) -> Iterator[Piece]:
     """Read all sheets, hidden ones too; a note says how many rows are left out of large ones."""
     with file.open("rb") as stream:
         zipped = stream.read(4) == b"PK\x03\x04"
-    shapes: dict[str, tuple[str, int]] = {}
-    n_comments = 0
+    book = _checked(file, limits) if zipped else _Book()
     if zipped:
-        shapes, fields, n_comments = _checked(file, limits)
-        yield Metadata(fields)
-    sparse = {name: part for name, (part, area) in shapes.items() if area > _MAX_CELLS}
+        yield Metadata(book.fields)
+    sparse = {name: part for name, (part, area) in book.shapes.items() if area > _MAX_CELLS}
     try:
         workbook = python_calamine.CalamineWorkbook.from_path(str(file))
     except python_calamine.PasswordError as exc:
@@ -48,26 +51,40 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
             detail=str(exc)[:300],
         ) from exc
     for meta in workbook.sheets_metadata:
-        if meta.typ not in (
-            python_calamine.SheetTypeEnum.WorkSheet,
-            python_calamine.SheetTypeEnum.DialogSheet,
-        ):
-            continue
         name = meta.name
+        charts = book.charts.get(name, [])
+        if meta.typ not in _WITH_CELLS:
+            if charts:
+                yield Part([Block(Kind.HEADING, name, 1), *charts], label=name)
+            continue
         if name in sparse:
             yield from sheet_xml.read_sparse(file, name, sparse[name], limits)
-            continue
-        try:
-            sheet = workbook.get_sheet_by_name(name)
-            yield from _sheet(name, sheet)
-        except (python_calamine.CalamineError, ValueError) as exc:
-            yield Note("sheet_unreadable", f"sheet {name!r} is damaged: {exc}"[:300])
-    if n_comments:
-        yield Note("comments_left_out", f"{n_comments} comments are not part of the text")
+        else:
+            try:
+                sheet = workbook.get_sheet_by_name(name)
+                yield from _sheet(name, sheet)
+            except (python_calamine.CalamineError, ValueError) as exc:
+                yield Note("sheet_unreadable", f"sheet {name!r} is damaged: {exc}"[:300])
+        if charts:
+            yield Part(charts, label=name)
+    yield from book.notes
+    if book.n_comments:
+        yield Note("comments_left_out", f"{book.n_comments} comments are not part of the text")
 
 
-def _checked(file: Path, limits: Limits) -> tuple[dict[str, tuple[str, int]], dict[str, str], int]:
-    """Sheets by name (member, area), properties, and number of comments; looks for bombs.
+@dataclass(slots=True)
+class _Book:
+    """What the package says of a workbook beside its cells."""
+
+    shapes: dict[str, tuple[str, int]] = field(default_factory=dict)
+    charts: dict[str, list[Block]] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    n_comments: int = 0
+
+
+def _checked(file: Path, limits: Limits) -> _Book:
+    """Sheets by name (member, area), charts, properties and number of comments; looks for bombs.
 
     The library inflates without limits, so everything is inflated here once before.
     """
@@ -79,13 +96,20 @@ def _checked(file: Path, limits: Limits) -> tuple[dict[str, tuple[str, int]], di
                     continue
                 for _ in package.container.chunks(name):
                     pass
-        shapes = sheet_xml.shapes(package)
-        n_comments = sum(
+        book = _Book(sheet_xml.shapes(package), fields=package.properties())
+        for name, (part, _) in book.shapes.items():
+            try:
+                book.charts[name] = sheet_xml.charts(package, part)
+            except InvalidInput as exc:
+                book.notes.append(
+                    Note("chart_unreadable", f"a chart on sheet {name!r} is damaged: {exc.message}")
+                )
+        book.n_comments = sum(
             len(list(package.xml(n).iter("{*}comment")))
             for n in names
             if n.startswith("xl/comments") and n.endswith(".xml")
         )
-        return shapes, package.properties(), n_comments
+        return book
 
 
 def _sheet(name: str, sheet: python_calamine.CalamineSheet) -> Iterator[Piece]:

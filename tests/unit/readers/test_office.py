@@ -337,6 +337,62 @@ def test_a_sheet_that_is_huge_and_almost_empty_is_read_cell_by_cell(tmp_path):
     assert "sparse_sheet" in codes(pieces)
 
 
+def test_a_charts_title_is_read_and_its_numbers_where_they_stand(tmp_path):
+    def fill(book):
+        book.add_worksheet("Data").write_column("A1", [11, 22, 33])
+        for sheet, where in [
+            (book.add_chartsheet("Alone"), "own"),
+            (book.get_worksheet_by_name("Data"), "beside"),
+        ]:
+            chart = book.add_chart({"type": "line"})
+            chart.add_series({"values": "=Data!$A$1:$A$3"})
+            chart.set_title({"name": f"Pumps, {where}"})
+            if where == "own":
+                sheet.set_chart(chart)
+            else:
+                sheet.insert_chart("D1", chart)
+
+    parts = [p for p in spreadsheet.read(workbook(tmp_path, fill), Limits()) if isinstance(p, Part)]
+    assert [(p.label, [b.text for b in p.blocks]) for p in parts] == [
+        ("Data", ["Data", "11", "22", "33"]),
+        ("Data", ["Pumps, beside"]),
+        ("Alone", ["Alone", "Pumps, own"]),
+    ]
+
+
+def test_a_chart_from_another_file_keeps_its_numbers(tmp_path):
+    def fill(book):
+        sheet = book.add_worksheet("Data")
+        chart = book.add_chart({"type": "bar"})
+        chart.add_series(
+            {
+                "values": "='[other.xlsx]S'!$A$1:$A$2",
+                "categories": "='[other.xlsx]S'!$B$1:$B$2",
+                "values_data": [5, 6],
+                "categories_data": ["Oslo", "Bergen"],
+            }
+        )
+        sheet.insert_chart("D1", chart)
+
+    found = blocks(spreadsheet.read(workbook(tmp_path, fill), Limits()))
+    assert "Oslo\t5\nBergen\t6" in found[-1].text
+
+
+def test_a_damaged_chart_costs_only_itself(tmp_path):
+    def fill(book):
+        sheet = book.add_worksheet("Data")
+        sheet.write("A1", "kept")
+        chart = book.add_chart({"type": "bar"})
+        chart.add_series({"values": "=Data!$A$1:$A$1"})
+        sheet.insert_chart("D1", chart)
+
+    file = workbook(tmp_path, fill)
+    replaced(file, {"xl/charts/chart1.xml": b"\0\0"})
+    pieces = list(spreadsheet.read(file, Limits()))
+    assert [b.text for b in blocks(pieces)] == ["Data", "kept"]
+    assert "chart_unreadable" in codes(pieces)
+
+
 def test_long_sheets_come_in_blocks(tmp_path):
     def fill(book):
         sheet = book.add_worksheet("Long")
