@@ -22,7 +22,11 @@ SCORE: Final = 0.95  # a name may still be written of someone else; which, is fo
 # nothing. Control characters that would forge them are white space or symbols in a text, and are
 # dropped from it here.
 _OPEN, _CLOSE = "\x02", "\x03"
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", _OPEN: "", _CLOSE: ""})
+_QUOTES = str.maketrans(
+    {"’": "'", "‘": "'", "`": "'", _OPEN: "", _CLOSE: ""}
+    # Halves of surrogate pairs cannot be handed to the matcher; they name nothing.
+    | {chr(half): "\ufffd" for half in range(0xD800, 0xE000)}
+)
 _SHORT = 4  # a name of one token up to this many characters must be written just so
 
 

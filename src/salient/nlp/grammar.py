@@ -7,7 +7,7 @@ Patterns work in tables and in languages that the model does not know. Reading a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from salient.model import FURNITURE, Kind
 from salient.nlp.legal_forms import find_companies
@@ -17,7 +17,11 @@ Row = tuple[int, int, str, float]
 
 # A digit, "." or "," on either side would make it a part of a longer number or code.
 _NUMBER = r"\d{1,3}(?:[,.’' \u00a0\u202f]\d{3})+(?:[.,]\d{1,4})?|\d+(?:[.,]\d+)?"
-_SCALE = r"(?:thousand|million|billion|trillion|mill?\.?|mrd\.?|mn|bn|tn|[kKmMbB])\b\.?"
+# A full stop behind a scale is its own only where the scale is cut short: "5 million." ends there.
+_SCALE = (
+    r"(?:[ \u00a0\n-]?(?:[Tt]housand|[Mm]illion|[Bb]illion|[Tt]rillion)\b"
+    r"|[ \u00a0-]?(?:(?:mn|bn|tn|[kKmMbB])\b|(?:mill?|[Mm]io|[Mm]rd)\b\.?))"
+)
 _CODES = (
     "USD|EUR|GBP|NOK|SEK|DKK|ISK|CHF|JPY|CNY|RMB|HKD|SGD|AUD|NZD|CAD|INR|KRW|TWD|THB|MYR|IDR|PHP|VND|"
     "BRL|MXN|ARS|CLP|COP|PEN|ZAR|NGN|KES|EGP|MAD|AED|SAR|QAR|ILS|TRY|PLN|CZK|HUF|RON|BGN|RUB|UAH"
@@ -55,9 +59,9 @@ _PATTERNS: Sequence[tuple[str, float, re.Pattern[str]]] = (
         rf"|(?:first|second|third|fourth){_S}quarter{_S}(?:of{_S})?{_YEAR})\b", re.I)),
     ("MONEY", 0.98, re.compile(
         rf"(?<![\w.])(?:(?:{_CODES})[ \u00a0]?(?:{_SIGNS})?|(?:{_SIGNS}))[ \u00a0]?(?:{_NUMBER})(?![\d])"
-        rf"(?:[ \u00a0-]?{_SCALE})?(?:[ \u00a0](?:{_CODES})\b)?")),
+        rf"{_SCALE}?(?:[ \u00a0](?:{_CODES})\b)?")),
     ("MONEY", 0.97, re.compile(
-        rf"{_FLAGS_NUMBER}(?:{_NUMBER})(?!\d)[ \u00a0]?(?:{_SCALE}[ \u00a0])?(?:(?:{_CODES})\b|[€£]"
+        rf"{_FLAGS_NUMBER}(?:{_NUMBER})(?!\d)(?:{_SCALE}(?=[ \u00a0\n]))?[ \u00a0\n]?(?:(?:{_CODES})\b|[€£]"
         rf"|(?:{_UNITS})\b)")),
     ("PERCENT", 0.98, re.compile(
         rf"(?<![\w.,])(?:{_NUMBER})[ \u00a0]?(?:%|‰|(?:per[ \u00a0]?cent|percentage{_S}points?"
@@ -77,7 +81,6 @@ _PATTERNS: Sequence[tuple[str, float, re.Pattern[str]]] = (
 
 # A cheap look before the patterns: without one of these no pattern matches.
 _SPARK = re.compile(r"\d|@|://|www\.", re.I)
-_BARE_MONTH = re.compile(r"[A-Za-z]+\.?,?$")
 
 
 def find(text: str, units: Iterable[Unit]) -> list[Row]:
@@ -92,17 +95,25 @@ def find(text: str, units: Iterable[Unit]) -> list[Row]:
         if unit.end - unit.start > MAX_RUN and not unit.prose:
             continue
         piece = text[unit.start : unit.end]
-        if _SPARK.search(piece):
-            rows += _values(piece, unit.start)
-        if unit.prose:
-            rows += [
-                (unit.start + a, unit.start + b, "ORG", score)
-                for a, b, score in find_companies(piece)
-            ]
+        values = _values(piece) if _SPARK.search(piece) else []
+        companies = _companies(piece, values) if unit.prose else []
+        rows += [
+            (unit.start + a, unit.start + b, label, score)
+            for a, b, label, score in (*values, *companies)
+        ]
     return rows
 
 
-def _values(piece: str, shift: int) -> list[Row]:
+def _companies(piece: str, values: Sequence[Row]) -> Iterator[Row]:
+    """Companies, less a value that stands before the name: "On 3 March 2021 Halden Maritime AS"."""
+    for start, end, score in find_companies(piece):
+        begin = max([start, *(b for a, b, *_ in values if a < end and start < b < end)])
+        while not piece[begin].isalnum():
+            begin += 1
+        yield begin, end, "ORG", score
+
+
+def _values(piece: str) -> list[Row]:
     found: list[Row] = []
     for label, score, pattern in _PATTERNS:
         for match in pattern.finditer(piece):
@@ -118,4 +129,4 @@ def _values(piece: str, shift: int) -> list[Row]:
     for row in found:
         if all(row[1] <= k[0] or row[0] >= k[1] for k in kept):
             kept.append(row)
-    return [(a + shift, b + shift, label, score) for a, b, label, score in kept]
+    return kept

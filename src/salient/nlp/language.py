@@ -40,7 +40,7 @@ def _model() -> Any:
 
 def _clean(text: str) -> str:
     """Words with letters only, on one line: numbers and addresses say nothing of a language."""
-    words = text.split()
+    words = text.encode("utf-8", "replace").decode().split()  # half a surrogate pair is no text
     return " ".join(
         w for w in words
         if len(w) <= _WORD_BYTES and any(c.isalpha() for c in w) and "@" not in w and "/" not in w

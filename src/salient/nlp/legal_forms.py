@@ -49,6 +49,12 @@ _AMBIGUOUS = frozenset(
     "Company COMPANY Limited LIMITED Corporation CORPORATION Incorporated".split()
 )
 _MOST_WORDS = 8
+# "In 2021 Halden AS", "since May Halden AS": when, not who.
+_BEFORE_WHEN = re.compile(r"\b(?:in|since|by|from|until|during|before|after)\s+$", re.IGNORECASE)
+_WHEN = re.compile(
+    r"(?:(?:January|February|March|April|May|June|July|August|September|October|November|December),?\s+"
+    r"(?:(?:1[89]|20)\d\d,?\s+)?|(?:1[89]|20)\d\d,?\s+)(?=\S)"
+)
 
 
 def find_companies(piece: str) -> list[tuple[int, int, float]]:
@@ -115,4 +121,7 @@ def _start_of_name(piece: str, floor: int, end: int) -> int | None:
         at -= 1
         if at and piece[at - 1] in ".;:!?" and len(piece[:at].rsplit(maxsplit=1)[-1]) > 3:
             break
+    if best is not None and _BEFORE_WHEN.search(piece, max(floor, best - 9), best):
+        match = _WHEN.match(piece, best, end)
+        return match.end() if match else best
     return best

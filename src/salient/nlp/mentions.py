@@ -11,7 +11,7 @@ from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.legal_forms import AFTER
 from salient.nlp.units import Unit
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Of everything in this package that is not a model. Raise it when equal texts may get others."""
 
 Row = tuple[int, int, str, float]

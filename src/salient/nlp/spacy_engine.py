@@ -40,6 +40,8 @@ _WORDS = ("attribute_ruler", "lemmatizer")
 _MOST_KNOWN = 200_000  # word analyses kept
 _PLAIN = str.maketrans(
     {"“": '"', "”": '"', "„": '"', "’": "'", "‘": "'", "\u2010": "-", "\u2011": "-"}
+    # Halves of surrogate pairs, which a damaged file may hold and UTF-8 cannot.
+    | {chr(half): "\ufffd" for half in range(0xD800, 0xE000)}
 )
 _THERE_IS = frozenset(["is", "are", "was", "were", "'s", "'re"])
 
