@@ -266,7 +266,7 @@ def _graphml(tables: Tables, workspace: str) -> Iterator[bytes]:
         ("name", "node"), ("type", "node"), ("mentions", "node"), ("documents", "node"),
         ("predicate", "edge"), ("value", "edge"), ("confidence", "edge"), ("status", "edge"), ("evidence", "edge"),
     ]  # fmt: skip
-    yield b'<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrafting.org/xmlns">\n'
+    yield b'<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n'
     kinds = {"mentions": "int", "documents": "int", "confidence": "double"}
     for name, of in keys:
         kind = kinds.get(name, "string")
