@@ -19,6 +19,7 @@ from sqlalchemy import exc as sa_exc
 
 from salient.errors import Error, InvalidInput, TimedOut, Unavailable
 from salient.storage import backends
+from salient.storage.sql import revisions
 from salient.storage.sql.queries import Queries, Query, parse
 
 __all__ = [
@@ -219,11 +220,11 @@ class Tables:
         Raises:
             Misconfigured: the database was made by a newer release.
         """
+        with self.read() as reading:
+            if revisions.is_at(reading._connection, to):
+                return
         from salient.storage.sql import migrating
 
-        with self.read() as reading:
-            if migrating.is_at(reading._connection, to):
-                return
         with (
             self.transaction() as writing,
             self._driver.migration_lock(writing._connection),
@@ -233,10 +234,8 @@ class Tables:
 
     def revision(self) -> str | None:
         """The schema's revision; None before the first migration."""
-        from salient.storage.sql import migrating
-
         with self.read() as reading, _translated(self._driver):
-            return migrating.current(reading._connection)
+            return revisions.current(reading._connection)
 
     def close(self) -> None:
         self._closed = True

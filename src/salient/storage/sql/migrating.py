@@ -9,28 +9,18 @@ from typing import Any
 import sqlalchemy
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.runtime.migration import RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from salient.errors import Misconfigured
+from salient.storage.sql.revisions import current, is_at
 
 
 def scripts() -> ScriptDirectory:
     """The revisions that ship with this release."""
     folder = str(resources.files("salient.storage.sql").joinpath("migrations"))
     return ScriptDirectory(folder, version_locations=[folder])
-
-
-def current(connection: sqlalchemy.Connection) -> str | None:
-    """The revision a database is at; None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def is_at(connection: sqlalchemy.Connection, to: str) -> bool:
-    """Whether there is nothing to do."""
-    target = scripts().get_current_head() if to == "head" else to
-    return current(connection) == (None if target == "base" else target)
 
 
 def move(connection: sqlalchemy.Connection, to: str) -> None:
