@@ -7,10 +7,11 @@ here is thrown out for what it says or where it stands, never for being rare.
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import numpy as np
 
-from salient.knowledge.names import is_legal_form, parse
+from salient.knowledge.names import is_legal_form, parse, words
 from salient.model import FURNITURE, Kind, Text
 
 _CURRENCIES = frozenset(
@@ -27,10 +28,27 @@ _TERMS = frozenset(
 )
 _NUMBERED = re.compile(r"(?:^|\n)[ \t]*(?:(?:article|section|clause|schedule)\s+)?(?:\d{1,3}(?:\.\d{1,3})*\.?|\([a-z0-9]{1,3}\)|[IVXLC]+\.)[ \t]+$", re.IGNORECASE)  # fmt: skip
 _AFTER_HEADING = re.compile(r"[ \t]*(?:\.|:|\n|$|[–—-])")
-_OF_PLACE = re.compile(r",?\s+of\s+(?=[A-Z])")
-_BASED = re.compile(r"[\w.]+(?:\s[\w.]+)?\s?[-‐–]\s?based\s+(?=\w)")
-_SMALL_WORDS = re.compile(r"[\s,]+(?:as|is|se|and|of|in|to)$")
-_NEVER_HEADINGS = frozenset({"PLACE"})
+_STREETS = r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|dr|lane|ln|parkway|pkwy|highway|hwy|expressway|way|court|plaza|square|terrace|broadway)"  # fmt: skip
+_STREET = re.compile(rf"(?:^|(?<=\s)|(?<=\d)){_STREETS}\.?$", re.IGNORECASE)
+_HOUSE_NUMBER = re.compile(r"(?:^|[\s,(])\d{1,5}[A-Za-z]?,?\s+(?:(?:[NSEW]\.?|North|South|East|West)\s+)?(?:\d+(?:st|nd|rd|th)\s+)?$")  # fmt: skip
+_ROOM = re.compile(r"(?:suite|floor|room|unit|building|bldg|p\.?\s?o\.?\s?box|zip|fax|tel|attn|attention)\b[\s.:#\w-]*", re.IGNORECASE)  # fmt: skip
+_POSTCODE = re.compile(r"(?:^|\s)(?:[A-Z]{2}\s+\d{5}(?:-\d{4})?|[A-Z]\d[A-Z]\s?\d[A-Z]\d)$")
+_REFERENCE = re.compile(r"(?:the\s+)?(?:schedule|exhibit|section|article|annex|appendix|clause|rule|attachment|paragraph|chapter|figure|item|amendment|addendum|recital)\s+(?:no\.?\s*)?(?:\(?\d[\w.()-]*|[IVXLC]+|\(?[A-Z]\)?)(?![\w’'])", re.IGNORECASE)  # fmt: skip
+_LEGALESE = re.compile(r"\b(?:shall\s+mean|has\s+the\s+meaning|herein(?:after)?|here(?:to|of|under|by)|there(?:to|of|under)|whereas|witnesseth)\b", re.IGNORECASE)  # fmt: skip
+_SMALL_WORD = re.compile(r"(?<![\w’'-])[a-z]{2,}(?![\w-])")
+_DEGREES = frozenset("ma ba bs ms mba phd jd llm msc bsc md llb".split())
+# Last words of terms in documents that define their own.
+_TERMS_OF_CONTRACTS = frozenset(
+    """affiliate affiliates product products customer customers trademark trademarks tariff requirement requirements order
+    orders content contents statement statements license licenses licence licences permit designee designees manual
+    policies services service software information materials material data records record user users employees program
+    programs plan plans site sites website equipment technology improvements specifications network""".split()
+)
+# Bodies whose names are made of everyday words: the Securities and Exchange Commission.
+_INSTITUTIONS = frozenset(
+    "commission court ministry university exchange senate congress parliament".split()
+)
+NEVER_HEADINGS = frozenset({"PLACE"})
 
 
 def is_furniture(text: Text, start: int) -> bool:
@@ -39,11 +57,18 @@ def is_furniture(text: Text, start: int) -> bool:
     return kind is not None and kind in FURNITURE
 
 
-def is_no_name(norm: str) -> bool:
-    """Whether a norm can be no name, of whatever type."""
+def is_no_name(norm: str, kind: str) -> bool:
+    """Whether a norm can be no name: signs, currencies, function words, a degree or suffix alone."""
     if not norm or not any(c.isalpha() or ord(c) > 127 for c in norm):
         return True
-    return (len(norm) == 1 and norm.isascii()) or is_legal_form(norm) or norm in _CURRENCIES
+    if (len(norm) == 1 and norm.isascii()) or is_legal_form(norm) or norm in _CURRENCIES:
+        return True
+    if norm == "esq" or (
+        kind in {"ORG", "PERSON"} and (norm in words("suffixes") or norm in _DEGREES)
+    ):
+        return True
+    tokens = norm.split()
+    return kind != "PLACE" and all(t in words("function") for t in tokens)
 
 
 def is_term(norm: str, kind: str) -> bool:
@@ -54,10 +79,8 @@ def is_term(norm: str, kind: str) -> bool:
     return not name.legal and bool(name.core) and name.core[-1] in _TERMS
 
 
-def is_heading(text: Text, start: int, end: int, kind: str) -> bool:
+def is_heading(text: Text, start: int, end: int) -> bool:
     """Whether a mention is all of a heading, or the title of a numbered clause."""
-    if kind in _NEVER_HEADINGS:
-        return False
     block = _block(text, start)
     if block is not None and text.block_kind[block] in {Kind.TITLE, Kind.HEADING}:
         whole = text.text[int(text.block_start[block]) : int(text.block_end[block])]
@@ -68,31 +91,64 @@ def is_heading(text: Text, start: int, end: int, kind: str) -> bool:
     return bool(_NUMBERED.search(before)) and bool(_AFTER_HEADING.match(text.text, end))
 
 
-def start_of_name(surface: str) -> int:
-    """Where a name begins: behind "Oslo-based" in "Oslo-based Acme Corp."."""
-    match = _BASED.match(surface)
-    return match.end() if match else 0
+def is_address(text: str, start: int, end: int) -> bool:
+    """Whether a mention is a piece of a postal address: "3150 Almaden Expressway", "Suite 600", "NY 10018"."""
+    surface = text[start:end]
+    if _ROOM.fullmatch(surface) or _POSTCODE.search(surface):
+        return True
+    if not _STREET.search(surface):
+        return False
+    numbered = surface[0].isdigit() or _HOUSE_NUMBER.search(text[max(0, start - 24) : start])
+    return bool(numbered) or _STREET.fullmatch(surface) is not None
 
 
-def length_of_name(surface: str, kind: str) -> int:
-    """Where a company's name ends in what an engine took for one.
+def is_reference(surface: str, kind: str) -> bool:
+    """Whether a mention points into a document: "Schedule 1", "Rule 24b-2", "Article I of the Terms"."""
+    match = _REFERENCE.match(surface)
+    return match is not None and (
+        kind in {"ORG", "PERSON", "PRODUCT"} or match.end() == len(surface)
+    )
 
-    Before "of Hull" in "Osprey Shipping Company Ltd of Hull", and before the "as" of running text,
-    which is no "AS".
+
+class Terms:
+    """Tells names from terms of one document that defines its words, as contracts do.
+
+    Such a document writes its terms with capitals ("Licensed Software") and their words without
+    ("the software is licensed"). Where all words of a "name" also stand in small letters, it is a
+    term. In documents that read like no contract nothing is a term for this.
     """
-    if kind != "ORG":
-        return len(surface)
-    end = len(surface)
-    for match in _OF_PLACE.finditer(surface):
-        words = re.sub(r"[.,]", "", surface[: match.start()]).lower().split()
+
+    def __init__(self, text: str, n_defined: int) -> None:
+        self._defining = n_defined >= 4 or len(_LEGALESE.findall(text)) >= 6
+        self._small: Counter[str] = Counter()
+        if self._defining:
+            self._small.update(_SMALL_WORD.findall(text))
+
+    def has(self, surface: str, norm: str, kind: str, label: str) -> bool:
+        """Whether a mention names nothing but a term of the document; never with a legal form."""
+        if not self._defining:
+            return False
+        name = parse(norm, "ORG")
+        if name.legal or not name.core:
+            return False
+        last = name.tokens[-1]
+        if kind in {"LAW", "WORK"}:
+            return last in _TERMS or last in _TERMS_OF_CONTRACTS
         if (
-            len(words) > 1
-            and is_legal_form(words[-1])
-            and words[-1] not in {"company", "co", "trust"}
+            kind in {"ORG", "PERSON", "PRODUCT", "EVENT"}
+            and last in _TERMS_OF_CONTRACTS
+            and self._small[last]
         ):
-            end = match.start()
-            break
-    return len(_SMALL_WORDS.sub("", surface[:end]))
+            return True  # of a party, mostly: "Acme Affiliates"
+        if _INSTITUTIONS & set(name.tokens) or (
+            kind == "PLACE" and (label == "GPE" or surface.isupper())
+        ):
+            return False
+        told = [t for t in name.tokens if t not in words("stop")]
+        if kind == "PERSON" and len(told) > 1:
+            return False  # "Mark Hill" is made of small words, too
+        least = 1 if len(told) > 1 else 2
+        return bool(told) and all(self._small[t] >= least for t in told)
 
 
 def _block(text: Text, start: int) -> int | None:

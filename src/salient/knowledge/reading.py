@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from salient.errors import Corrupt
-from salient.knowledge import agreements, definitions, noise
+from salient.knowledge import agreements, bounds, definitions, noise
 from salient.knowledge.extract import extract
 from salient.knowledge.names import fold, name_id, normalise, parse
 from salient.knowledge.ontology import Ontology
@@ -183,28 +183,55 @@ def _linked(
 
 
 def _linkable(text: Text, annotations: Annotations, ontology: Ontology) -> list[Mention]:
-    found: list[Mention] = []
-    headings: list[bool] = []
+    spans: list[tuple[int, int, str, float, str]] = []
     taken = -1
     for first, stop, label, score in annotations.labelled(annotations.mentions):
         kind = ontology.type_of(label)
         if kind is None or first < taken or noise.is_furniture(text, first):
             continue  # of nested mentions the outer, which comes first
-        start = first + noise.start_of_name(text.text[first:stop])
-        end = start + noise.length_of_name(text.text[start:stop], kind)
-        surface = text.text[start:end]
-        norm = normalise(surface)
-        if noise.is_no_name(norm) or noise.is_term(norm, kind):
-            continue
-        found.append(Mention(start, end, label, score, kind, surface, norm))
-        headings.append(noise.is_heading(text, start, end, kind))
+        start, end = bounds.name_in(text.text, first, stop, kind)
+        spans.append((start, end, label, score, kind))
         taken = end
-    # Who stands in running text, too, or has a legal form, is somebody.
-    told = {m.norm for m, heading in zip(found, headings, strict=True) if not heading}
-    return [
-        m for m, heading in zip(found, headings, strict=True)
-        if not heading or m.norm in told or parse(m.norm, "ORG").legal
+    alone = Counter(normalise(text.text[s:e]) for s, e, *_ in spans)
+    found = [
+        Mention(*part, label, score, kind, surface, normalise(surface))
+        for start, end, label, score, kind in spans
+        for part in (bounds.parts(text.text, start, end, alone.keys()) if kind == "ORG" else [(start, end)])
+        if (surface := text.text[slice(*part)])
     ]  # fmt: skip
+    return _named(text, [m for m in found if not _is_noise(text.text, m)])
+
+
+def _is_noise(text: str, m: Mention) -> bool:
+    return (
+        noise.is_no_name(m.norm, m.kind)
+        or noise.is_term(m.norm, m.kind)
+        or noise.is_reference(m.surface, m.kind)
+        or noise.is_address(text, m.start, m.end)
+        or bounds.is_description(text, m.start, m.end)
+    )
+
+
+def _named(text: Text, mentions: Sequence[Mention]) -> list[Mention]:
+    """Less what is only a term of this document, or only a heading.
+
+    What shares its words with a company that has a legal form is neither; who stands in running
+    text, too, is no heading.
+    """
+    terms = noise.Terms(text.text, len(definitions.other_terms(text.text, frozenset())))
+    parsed = {m.norm: parse(m.norm, "ORG") for m in mentions}
+    companies = {name.key for name in parsed.values() if name.legal}
+    headings = [
+        m.kind not in noise.NEVER_HEADINGS and noise.is_heading(text, m.start, m.end)
+        for m in mentions
+    ]
+    told = {m.norm for m, heading in zip(mentions, headings, strict=True) if not heading}
+    return [
+        m
+        for m, heading in zip(mentions, headings, strict=True)
+        if parsed[m.norm].key in companies
+        or not ((heading and m.norm not in told) or terms.has(m.surface, m.norm, m.kind, m.label))
+    ]
 
 
 # Who is acquired, co-founded or has a chief executive is an organisation, whatever it looks like.
