@@ -1,17 +1,24 @@
-"""Writes the reference pages that come from the code: `python3 docs/generate.py`."""
+"""Writes what comes from the code and the benches: the reference pages, and two parts of the README.
+
+.venv/bin/python docs/generate.py
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import salient
 from salient import errors, readers
 from salient.interfaces import rest
 from salient.settings import Settings, load
+from salient.storage import blob, docs, kv, search, sql
 
-HERE = Path(__file__).resolve().parent / "reference"
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / "docs" / "reference"
 
 
 def errors_page() -> str:
@@ -95,6 +102,70 @@ def formats_page() -> str:
     return head + "\n".join(rows) + "\n"
 
 
+def stores_table() -> str:
+    """The fronts with the setting, its default, and what can be opened."""
+    chosen = Settings().storage
+    rows = [
+        ("cache, locks, counters", "cache", kv.SCHEMES),
+        ("files", "blobs", blob.SCHEMES),
+        ("tables", "tables", sql.SCHEMES),
+        ("records", "records", docs.SCHEMES),
+        ("full text and vectors", "search", search.SCHEMES),
+    ]
+    lines = ["| store | setting | default | schemes |", "|---|---|---|---|"]
+    for what, name, schemes in rows:
+        known = ", ".join(f"`{s}:`" for s in schemes)
+        lines.append(f"| {what} | `storage.{name}` | `{getattr(chosen, name)}` | {known} |")
+    return "\n".join(lines)
+
+
+def latest(bench: str) -> Any:
+    """The last line that a bench wrote; None where it never ran."""
+    file = ROOT / "bench" / "results" / f"{bench}.jsonl"
+    return json.loads(file.read_text("utf-8").splitlines()[-1]) if file.is_file() else None
+
+
+def numbers_table() -> str:
+    """What the benches measured last, with the command that measures it again."""
+    rows: list[tuple[str, str, str, str]] = []
+    if ingest := latest("ingest"):
+        true, plain = ingest["fidelity"], ingest["conversion"]
+        one, two, words = ingest["chain_1"], ingest["chain_2"], ingest["annotation"]
+        rows += [
+            ("Text of 40 contracts in PDF against their true text, median", f"{true['median']:.4f}",
+             f"PDFium's own order {true['plain_median']:.4f}", "fidelity"),
+            ("PDF to text with layout", f"{plain['pages_per_s']:.0f} pages/s a core", "", "ingest"),
+            ("Annotation: sentences, parse, entities, keyphrases",
+             f"{words['words_per_cpu_s']:,} words/s a core",
+             f"spaCy's small pipeline {words['spacy_words_per_cpu_s']:,}", "ingest"),
+            ("The whole chain, 1 and 2 processes, contracts of 14 pages in the mean",
+             f"{one['documents_per_s']} and {two['documents_per_s']} documents/s",
+             f"{one['words_per_s']:,} and {two['words_per_s']:,} words/s", "ingest"),
+            ("Memory of the largest process", f"{two['peak_one_mb']} MB", "", "ingest"),
+        ]  # fmt: skip
+    if page := latest("html_body"):
+        rows.append((f"Article bodies of {page['pages']} web pages, F1", f"{page['salient']['f1']:.3f}",
+                     f"trafilatura {page['trafilatura']['f1']:.3f}", "html_body"))  # fmt: skip
+    if ask := latest("ask"):
+        ours, peer = ask["salient"], ask["bm25"]
+        rows += [
+            ("SQuAD 2.0 questions: the right sentence in the top three", f"{ours['hit_at_3']:.1%}",
+             f"BM25 over sentences {peer['hit_at_3']:.1%}", "ask"),
+            ("the same, shown as an answer / unanswerable ones refused",
+             f"{ours['shown_and_right']:.0%} / {ours['refused']:.0%}",
+             f"BM25 at its best threshold {peer['shown_and_right']:.0%} / {peer['refused']:.0%}", "ask"),
+        ]  # fmt: skip
+    lines = ["| what | Salient | beside it | `bench/` |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {a} | {b} | {c} | `{d}.py` |" for a, b, c, d in rows)])
+
+
+def fill(page: Path, name: str, text: str) -> None:
+    """Put `text` between the marks of `name`."""
+    marks = rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end -->)"
+    old = page.read_text("utf-8")
+    page.write_text(re.sub(marks, lambda m: f"{m[1]}{text}\n{m[2]}", old, flags=re.S), "utf-8")
+
+
 def main() -> None:
     HERE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, salient.App(load(data_dir=folder)) as app:
@@ -104,6 +175,8 @@ def main() -> None:
     (HERE / "errors.md").write_text(errors_page())
     (HERE / "settings.md").write_text(settings_page())
     (HERE / "formats.md").write_text(formats_page())
+    fill(ROOT / "README.md", "numbers", numbers_table())
+    fill(ROOT / "README.md", "stores", stores_table())
 
 
 if __name__ == "__main__":
