@@ -19,7 +19,7 @@ Row = tuple[int, int, str, float]
 _NUMBER = r"\d{1,3}(?:[,.’' \u00a0\u202f]\d{3})+(?:[.,]\d{1,4})?|\d+(?:[.,]\d+)?"
 # A full stop behind a scale is its own only where the scale is cut short: "5 million." ends there.
 _SCALE = (
-    r"(?:[ \u00a0\n-]?(?:[Tt]housand|[Mm]illion|[Bb]illion|[Tt]rillion)\b"
+    r"(?:[ \u00a0\n-]?(?i:thousand|million|billion|trillion)\b"
     r"|[ \u00a0-]?(?:(?:mn|bn|tn|[kKmMbB])\b|(?:mill?|[Mm]io|[Mm]rd)\b\.?))"
 )
 _CODES = (
