@@ -62,7 +62,7 @@ def candidates(text: Text, annotations: Annotations) -> tuple[list[Candidate], P
     """What is found, and for each mention all places of its name in the passage."""
     ontology = base()
     mentions = linked(text, annotations, ontology)
-    references, values = references_of(mentions, annotations)
+    references, values = references_of(text.text, mentions, annotations)
     found = extract(Tree(annotations, text.text), text.text, references, values, ontology)
     places: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for m in mentions:

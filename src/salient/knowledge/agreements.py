@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from salient.knowledge.dates import is_absolute
+from salient.knowledge.names import normalise, parse
+from salient.knowledge.parties import region
 from salient.knowledge.places import Reference
 from salient.knowledge.statements import Candidate
 
-_REACH = 12_000
-"""Code points from the start of a text in which a preamble may stand."""
-
-_KIND = r"(?:agreement|contract|lease|deed|memorandum\s+of\s+understanding|addendum|amendment|charter[- ]?party|letter\s+of\s+intent)"  # fmt: skip
-_PREAMBLE = re.compile(
-    rf"\bthis\s+((?:[\w&/,'’\-]+\s+){{0,9}}?{_KIND})\b[^\n]{{0,400}}?\b(?:is|are|was|has\s+been|,?\s*dated|made|entered|effective|by\s+and|between|among)\b",
-    re.IGNORECASE,
-)
-_BETWEEN = re.compile(r"\b(?:by\s+and\s+(?:between|among(?:st)?)|by\s+and\s+among|between|among(?:st)?|is\s+made\s+by)\b", re.IGNORECASE)  # fmt: skip
-_END = re.compile(r"\b(?:WITNESSETH|RECITALS?|WHEREAS|BACKGROUND|NOW,?\s+THEREFORE|(?:the\s+parties|it\s+is)\s+(?:hereby\s+)?agreed?|1\.\s+(?:definitions|interpretation))\b", re.IGNORECASE)  # fmt: skip
-_PARTIES_HEADING = re.compile(r"(?:^|\n)\s*(?:PARTIES|BETWEEN|THE\s+PARTIES)\s*:?\s*(?:\n|$)")
-_TITLE = re.compile(rf"^[^\n]{{0,100}}\b{_KIND}\b[^\n]{{0,60}}$", re.IGNORECASE | re.MULTILINE)
 _PARAGRAPH_ENDS = re.compile(r"[.:]\s*\n\s*\n")
 _PLACES_OF_LAW = re.compile(r"\b(?:laws?|state|commonwealth|province|courts?|registry|register)\s+of\s*(?:the\s+)?$", re.IGNORECASE)  # fmt: skip
 
@@ -41,29 +32,19 @@ def read_preamble(
     mentions: Sequence[Reference],
     values: Sequence[Reference],
     name_of: Sequence[str],
+    introduced: Collection[int] = (),
 ) -> Preamble | None:
     """The preamble of a contract, None when the text is not one or names fewer than two parties.
 
     Args:
         name_of: mention index -> its name, so that a party named twice counts once.
+        introduced: mentions that the preamble defines a term for: with two or more of them, others
+            need a legal form to be parties.
     """
-    head = text[:_REACH]
-    match = _PREAMBLE.search(head)
-    heading = _PARTIES_HEADING.search(head)
-    if match is not None:
-        start, title = match.start(), match.group(1)
-        between = _BETWEEN.search(head, match.start())
-        if between is None or between.start() - match.end() > 1200:
-            if heading is None:
-                return None
-            between = heading
-        first = between.end()
-    elif heading is not None and (named := _TITLE.search(head[: heading.start() + 1])):
-        start, title, first = heading.start(), named.group(0), heading.end()
-    else:
+    where = region(text)
+    if where is None:
         return None
-    stop = _END.search(head, first)
-    end = min(stop.start() if stop else first + 1500, first + 2500)
+    start, title, first, end = where.start, where.title, where.first, where.end
     parties: list[int] = []
     seen: set[str] = set()
     last_end = first
@@ -77,11 +58,15 @@ def read_preamble(
             break  # the clauses that follow name parties too, and others
         # A party stands first, or behind a conjunction, a semicolon, a number or a line of its own.
         joined = re.search(r"(?:\band\b|;|\n|\(\d+\)|\b\d\.|\([a-z]\))[\s,(]*(?:the\s+)?(?:\(\d+\)\s*)?$", gap, re.IGNORECASE)  # fmt: skip
-        if parties and not joined:
+        known = mention.index in introduced
+        if parties and not joined and not known:
             continue
-        name = name_of[mention.index]
-        if name not in seen:
-            seen.add(name)
+        if len(introduced) > 1 and not known:
+            name = parse(normalise(text[mention.start : mention.end]), "ORG")
+            if not name.legal:
+                continue
+        if name_of[mention.index] not in seen:
+            seen.add(name_of[mention.index])
             parties.append(mention.index)
         last_end = mention.end
         if len(parties) == 8:
@@ -94,7 +79,7 @@ def read_preamble(
     if closing and closing.start() - end < 400:
         end = closing.start() + (1 if text[closing.start()] in ".;" else 0)
     date = next(
-        (v for v in values if v.kind == "DATE" and start - 400 <= v.start < end and re.search(r"\d", text[v.start : v.end])),
+        (v for v in values if v.kind == "DATE" and start - 400 <= v.start < end and is_absolute(text[v.start : v.end])),
         None,
     )  # fmt: skip
     return Preamble(
@@ -136,7 +121,7 @@ def facts_of(
 
     dated = {"date": preamble.date} if preamble.date else {}
     for party in preamble.parties:
-        role = {"role": roles[party]} if party in roles else {}
+        role = {"role": roles[party]} if roles.get(party) else {}
         add("party_to", party, None, preamble.title, 0.9, **role, **dated)
         if preamble.date:
             add("signed_on", party, None, preamble.date, 0.85)

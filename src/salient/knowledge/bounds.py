@@ -67,7 +67,7 @@ def parts(text: str, start: int, end: int, known: Set[str]) -> list[tuple[int, i
     """
     for match in _BETWEEN_NAMES.finditer(text, start, end):
         left, right = normalise(text[start : match.start()]), normalise(text[match.end() : end])
-        if not right or is_legal_form(right) or left == right:
+        if not right or left == right or is_legal_form(parse(right, "ORG").key):
             continue
         company = _has_form(right)
         if match["of"]:

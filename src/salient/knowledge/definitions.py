@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from salient.knowledge.names import fold, normalise, parse
+from salient.knowledge.parties import is_role
 
 _OPEN = "\"“”„«'‘"
 _CLOSE = "\"”“»'’"
 _QUOTED = re.compile(rf"[{_OPEN}]\s*((?:the\s+)?[^\s{_OPEN}{_CLOSE}][^{_OPEN}{_CLOSE}\n]{{0,60}}?)[,.]?\s*[{_CLOSE}]", re.IGNORECASE)  # fmt: skip
 _PARENTHESIS = re.compile(r"\(([^()\n]{0,160})\)")
-_HEREINAFTER = re.compile(rf"here(?:in)?after\s*,?\s*(?:also\s+)?(?:referred\s+to\s+as|called|known\s+as)?\s*,?\s*(?:the\s+)?(?=[{_OPEN}])", re.IGNORECASE)  # fmt: skip
-_DESCRIPTION = re.compile(r"\s*,|\s+(?:a|an|of|with|having|incorporated|organi[sz]ed|registered|located|whose|acting|on\s+behalf|and\s+its)\b", re.IGNORECASE)  # fmt: skip
+_HEREINAFTER = re.compile(rf"here(?:in)?after\s*,?\s*(?:also\s+)?(?:referred\s+to\s+as|called|known\s+as)?\s*[,:]?\s*(?:the\s+)?(?=[{_OPEN}])", re.IGNORECASE)  # fmt: skip
+_DESCRIPTION = re.compile(r"\s*,|\s+(?:a|an|of|with|having|incorporated|organi[sz]ed|registered|located|whose|acting|here(?:in)?after|on\s+behalf|and\s+its)\b", re.IGNORECASE)  # fmt: skip
 _MEANS = re.compile(rf"[{_OPEN}]([A-Z][^{_OPEN}{_CLOSE}\n]{{1,50}})[{_CLOSE}]\s+(?:means|shall\s+mean|refers\s+to|is)\s+(?:the\s+)?")  # fmt: skip
 _COLLECTIVE = re.compile(r"\b(?:collectively|together|jointly|each|individually)\b", re.IGNORECASE)
 _SHORT = re.compile(r"^[A-Z][A-Za-z0-9&.\-]{1,11}$")
@@ -60,41 +61,69 @@ def defined_terms(text: str, spans: Sequence[tuple[int, int, str]]) -> list[Defi
 
     Cost: linear in the text.
     """
-    if not any(c in text for c in _OPEN):
-        return []
     parties = [(i, s, e) for i, (s, e, kind) in enumerate(spans) if kind in {"ORG", "PERSON"}]
     found: list[Defined] = []
     if not parties:
         return found
-    places = [(m.start(), m.end(), m.group(1)) for m in _PARENTHESIS.finditer(text)]
-    for match in _HEREINAFTER.finditer(text):
-        if text[: match.start()].rstrip().endswith("("):
-            continue
-        quoted = _QUOTED.match(text, match.end())
-        if quoted:
-            places.append((match.start(), quoted.end(), quoted.group(0)))
-    places.sort()
     previous_end = 0
-    for start, end, inside in places:
-        terms = [_bare(m.group(1)) for m in _QUOTED.finditer(inside)]
-        if not terms:
-            continue
+    for start, end, terms in quoted(text):
         boundary, previous_end = max(previous_end, start - 700), end
-        if _COLLECTIVE.search(inside):
-            continue
         before = [p for p in parties if boundary <= p[1] and p[2] <= start]
         for term in terms:
-            if fold(term) in NOT_PARTIES or not term[:1].isupper():
+            if not may_be_party(term):
                 continue
             chosen = _bearer(text, start, before, term)
-            if chosen is not None:
-                found.append(Defined(term, chosen, start + inside.find(term) + 1, end))
+            if chosen is not None and _befits(text[slice(*spans[chosen][:2])], term):
+                found.append(Defined(term, chosen, text.index(term, start), end))
     for match in _MEANS.finditer(text):
         term = _bare(match.group(1))
         after = next((p for p in parties if match.end() <= p[1] <= match.end() + 2), None)
         if after is not None and fold(term) not in NOT_PARTIES:
             found.append(Defined(term, after[0], match.start(1), match.end()))
     return found
+
+
+def quoted(text: str) -> list[tuple[int, int, list[str]]]:
+    """Each place that defines something, with its terms: `(the "Buyer")`, `hereinafter "Buyer"`.
+
+    What is defined for several together is not listed, but the place is.
+    """
+    if not any(c in text for c in _OPEN):
+        return []
+    places = [(m.start(), m.end(), m.group(1)) for m in _PARENTHESIS.finditer(text)]
+    for match in _HEREINAFTER.finditer(text):
+        if text[: match.start()].rstrip().endswith("("):
+            continue
+        name = _QUOTED.match(text, match.end())
+        if name:
+            places.append((match.start(), name.end(), name.group(0)))
+    found = []
+    for start, end, inside in sorted(places):
+        if not _QUOTED.search(inside):
+            continue
+        together = _COLLECTIVE.search(inside)
+        own = inside[: together.start()] if together else inside
+        found.append((start, end, [_bare(m.group(1)) for m in _QUOTED.finditer(own)]))
+    return found
+
+
+def may_be_party(term: str) -> bool:
+    """Whether a defined term can name a party, not the paper, a thing or a time."""
+    return bool(term) and term[:1].isupper() and fold(term) not in NOT_PARTIES
+
+
+def _befits(surface: str, term: str) -> bool:
+    """Whether a term is of the party that stands before it: its own words, its initials, or a role.
+
+    Behind a party's name stand definitions of many things that it has or does.
+    """
+    own, called = set(normalise(surface).split()), set(normalise(term).split())
+    return (
+        called <= own
+        or is_role(term)
+        or (" " not in term and not term.endswith("s") and _is_company(surface))
+        or (" " not in term and sum(c.isupper() for c in term) > 1)
+    )
 
 
 def _is_company(surface: str) -> bool:
@@ -149,7 +178,8 @@ def _bearer(
 
 def occurrences(text: str, term: str, start: int) -> Iterator[tuple[int, int]]:
     """Where a defined term stands from `start` on, as written or in capitals, not inside a longer one."""
-    pattern = re.compile(rf"(?<![\w-])(?:{re.escape(term)}|{re.escape(term.upper())})(?![\w-])")
+    written = {term, term.upper(), term.title() if term.isupper() and is_role(term) else term}
+    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(written)))})(?![\w-])")
     for match in pattern.finditer(text, start):
         if _NEXT_WORD_CAPITAL.match(text, match.end()) and text[match.end()].isspace() is not False:
             follow = text[match.end() : match.end() + 40].split()

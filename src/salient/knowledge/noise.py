@@ -110,6 +110,11 @@ def is_reference(surface: str, kind: str) -> bool:
     )
 
 
+def defines_words(text: str, n_defined: int) -> bool:
+    """Whether a document reads like a contract, which gives words meanings of their own."""
+    return n_defined >= 4 or len(_LEGALESE.findall(text)) >= 6
+
+
 class Terms:
     """Tells names from terms of one document that defines its words, as contracts do.
 
@@ -119,7 +124,7 @@ class Terms:
     """
 
     def __init__(self, text: str, n_defined: int) -> None:
-        self._defining = n_defined >= 4 or len(_LEGALESE.findall(text)) >= 6
+        self._defining = defines_words(text, n_defined)
         self._small: Counter[str] = Counter()
         if self._defining:
             self._small.update(_SMALL_WORD.findall(text))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from salient.errors import Corrupt
-from salient.knowledge import agreements, bounds, definitions, noise
+from salient.knowledge import agreements, bounds, definitions, noise, parties
+from salient.knowledge.dates import is_date
 from salient.knowledge.extract import extract
 from salient.knowledge.names import fold, name_id, normalise, parse
 from salient.knowledge.ontology import Ontology
@@ -157,15 +158,14 @@ def linked(text: Text, annotations: Annotations, ontology: Ontology) -> list[Men
 
 
 def references_of(
-    mentions: Sequence[Mention], annotations: Annotations
+    text: str, mentions: Sequence[Mention], annotations: Annotations
 ) -> tuple[list[Reference], list[Reference]]:
     """Mentions and values as extraction wants them."""
     references = [Reference(m.start, m.end, m.kind, i) for i, m in enumerate(mentions)]
     values = [
         Reference(start, end, label, i)
         for i, (start, end, label, _) in enumerate(annotations.labelled(annotations.mentions))
-        # Two digits are an age ("John Carter, 52,").
-        if label in _VALUES and not (label == "DATE" and end - start < 4)
+        if label in _VALUES and (label != "DATE" or is_date(text[start:end]))
     ]
     return references, values
 
@@ -303,25 +303,72 @@ def _settle_types(
 
 
 def _with_definitions(text: str, mentions: list[Mention]) -> tuple[list[Mention], dict[int, str]]:
-    """Add mentions of defined terms. The dict gives the terms of parties by mention start."""
+    """Add mentions of defined terms.
+
+    The dict gives the terms of parties by mention start, "" for one that only shortens the name.
+    """
     roles: dict[int, str] = {}
     added: list[Mention] = []
+    mentions, bound = _with_parties(text, mentions)
+    taken = {at for _, _, at in bound}
     spans = [(m.start, m.end, m.kind) for m in mentions]
-    for defined in definitions.defined_terms(text, spans):
-        bearer = mentions[defined.mention]
-        if not set(normalise(defined.term).split()) <= set(bearer.norm.split()):
-            roles.setdefault(bearer.start, defined.term)
-        places = definitions.occurrences(text, defined.term, defined.start - 1)
-        added += [_standing_for(bearer, defined.mention, text, place, 0.85) for place in places]
+    bound += [
+        (d.term, d.mention, d.start - 1)
+        for d in definitions.defined_terms(text, spans)
+        if not any(d.start - 40 <= at <= d.start for at in taken)
+    ]
+    for term, number, at in bound:
+        bearer = mentions[number]
+        own = set(normalise(term).split()) <= set(bearer.norm.split())
+        roles.setdefault(bearer.start, "" if own else term)
+        places = definitions.occurrences(text, term, at)
+        added += [_standing_for(bearer, number, text, place, 0.85) for place in places]
     party_terms = frozenset(fold(m.surface) for m in added)
     mentions, long_forms = _with_acronyms(text, mentions)
     added += long_forms
-    terms = definitions.other_terms(text, party_terms) | definitions.NOT_PARTIES
+    terms = definitions.other_terms(text, party_terms)
+    if not noise.defines_words(text, len(terms)):
+        terms = frozenset()  # `the Laboratoire ("European Laboratory")` gives a name, not a term
+    terms |= definitions.NOT_PARTIES
     kept = {
         i for i, m in enumerate(mentions)
         if m.norm.removeprefix("the ") not in terms or parse(m.norm, "ORG").legal
     }  # fmt: skip
     return _merged(mentions, kept, added), roles
+
+
+def _with_parties(
+    text: str, mentions: list[Mention]
+) -> tuple[list[Mention], list[tuple[str, int, int]]]:
+    """The mentions with a preamble's parties as the preamble has them.
+
+    Returns:
+        The mentions, and (term, number of the mention that bears it, offset of the definition).
+    """
+    where = parties.region(text)
+    found = list(parties.labelled(text, where))
+    if where is not None:
+        spans = [(m.start, m.end, m.kind) for m in mentions]
+        found += parties.introduced(text, where, definitions.quoted(text), spans)
+    bearers: dict[tuple[int, int], Mention] = {}
+    bound: list[tuple[str, Mention, int]] = []
+    for party in found:
+        surface = text[party.start : party.end]
+        if not (
+            definitions.may_be_party(party.term)
+            or set(normalise(party.term).split()) <= set(normalise(surface).split())
+        ):
+            continue
+        place = (party.start, party.end)
+        if place not in bearers:
+            bearers[place] = Mention(
+                *place, party.kind, 0.9, party.kind, surface, normalise(surface)
+            )
+        bound.append((party.term, bearers[place], party.defined))
+    others = [m for m in mentions if not any(m.start < e and s < m.end for s, e in bearers)]
+    merged = sorted([*others, *bearers.values()], key=lambda m: m.start)
+    number = {id(m): i for i, m in enumerate(merged)}
+    return merged, [(term, number[id(m)], at) for term, m, at in bound]
 
 
 def _standing_for(
@@ -333,12 +380,18 @@ def _standing_for(
 
 def _with_acronyms(text: str, mentions: list[Mention]) -> tuple[list[Mention], list[Mention]]:
     """Mentions with long forms that only their acronym showed, and the acronyms' own."""
+    mentions = list(mentions)
     added: list[Mention] = []
     for start, end, short_start, short_end in definitions.acronym_pairs(text):
         long = next(
-            (i for i, m in enumerate(mentions) if m.start < end <= m.end + 1 and m.end > start),
+            (i for i, m in enumerate(mentions) if m.start <= start + 4 and start < m.end),
             None,
         )
+        if long is not None and "," not in text[mentions[long].end : end]:
+            whole = mentions[long]
+            if whole.end < end:
+                surface = text[whole.start : end]
+                mentions[long] = replace(whole, end=end, surface=surface, norm=normalise(surface))
         if long is None:
             short = next(
                 (m for m in mentions if m.start <= short_start and m.end >= short_end), None
@@ -394,9 +447,9 @@ def _name(mentions: Sequence[Mention], locative: set[str]) -> None:
     terms: dict[str, set[tuple[str, str]]] = {}
     for m in mentions:
         if m.term_of is not None:
-            terms.setdefault(m.surface, set()).add(m.root)
+            terms.setdefault(fold(m.surface), set()).add(m.root)
     for m in mentions:
-        if m.term_of is None and len(known := terms.get(m.surface, set())) == 1:
+        if m.term_of is None and len(known := terms.get(fold(m.surface), set())) == 1:
             m.root = next(iter(known))
     for m in mentions:
         m.kind = m.root[0] or m.kind
@@ -473,13 +526,13 @@ def _findings(
     roles: Mapping[int, str],
     tree: Tree,
 ) -> tuple[FindingRow, ...]:
-    references, values = references_of(mentions, annotations)
+    references, values = references_of(text.text, mentions, annotations)
     candidates: list[Candidate] = []
     if annotations.language in {"en", "und"} and len(annotations.tokens):
         candidates = extract(tree, text.text, references, values, ontology)
-    preamble = agreements.read_preamble(text.text, references, values, list(ids))
+    role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}
+    preamble = agreements.read_preamble(text.text, references, values, list(ids), role_of)
     if preamble is not None:
-        role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}
         candidates += [
             c
             for c in agreements.facts_of(preamble, dict(enumerate(references)), role_of)

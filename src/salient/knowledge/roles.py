@@ -90,9 +90,10 @@ class Roles:
         """What the role is held at: said beside the noun, else beside the verb that gives it."""
         prepositions = [p for p in pattern.of if p not in {"poss", "compound"}]
         for candidate in self._coordinated(row):
-            fills = self._fills(
-                (n for _, n in self.tree.with_prepositions(candidate, prepositions)), kinds
-            )
+            said = list(self.tree.with_prepositions(candidate, prepositions))
+            # "vice president of Operations at Acme": the place wins over the office.
+            placed = [n for word, n in said if word == "at"] or [n for _, n in said]
+            fills = self._fills(placed, kinds)
             if candidate != row:  # said of the other role; this one's own words win
                 fills = [Filler(f.reference, f.token, f.discount * 0.97) for f in fills]
             if not fills and "poss" in pattern.of:
@@ -124,7 +125,12 @@ class Roles:
         if tree.deprel[row] in COMPOUND:
             head = tree.head[row]
             near += [c for c in tree.with_label(head, COMPOUND | POSSESSIVE) if c < row]
-        return [t for t in near if t in self.places.mention_at]
+        last = max(near, default=row)
+        return [
+            t
+            for t in near
+            if t in self.places.mention_at and ")" not in tree.word[t : max(last, row)]
+        ]
 
     def _through_office(self, row: int, kinds: Sequence[str]) -> list[Filler]:
         """Acme in "vice president of sales at Acme"."""

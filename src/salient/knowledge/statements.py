@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from salient.knowledge.dates import is_absolute
 from salient.knowledge.modality import DISCOUNT, modality
 from salient.knowledge.ontology import Ontology, Pattern
 from salient.knowledge.places import Filler, Places, Reference
@@ -73,7 +74,9 @@ class Statements:
             self._keep(trigger, left, right, None, qualifiers)
 
     def add_value(self, trigger: Trigger, left: Filler, value: Reference) -> None:
-        """A fact whose object is a date or an amount."""
+        """A fact whose object is a date of the calendar or an amount."""
+        if value.kind == "DATE" and not is_absolute(self.text[value.start : value.end]):
+            return
         token = next(r for r in range(len(self.tree.start)) if self.places.value_at.get(r) is value)
         said = " ".join(self.text[value.start : value.end].split())
         self._keep(trigger, left, Filler(value, token), said, self._qualifiers(trigger))
@@ -100,6 +103,8 @@ class Statements:
         ):
             found["status"] = "former"
         said = modality(self.tree, trigger.row)
+        if noun is not None and "not" in self.tree.word[max(noun - 3, first) : noun]:
+            said = "negated"  # "and not as an employee of Acme"
         if said:
             found["modality"] = said
         return found
