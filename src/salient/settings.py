@@ -91,6 +91,8 @@ class Web(Section):
     """The HTTP server."""
 
     host: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ("localhost",)
+    """Names by which the server may be called, besides addresses; `*` for any."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     token: SecretStr | None = None
     """When set, each request must carry it as a bearer token or cookie."""

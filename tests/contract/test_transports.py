@@ -36,7 +36,7 @@ def local(workspace):
 
 @pytest.fixture
 def over_rest(workspace):
-    with TestClient(rest.create(workspace.app)) as client:
+    with TestClient(rest.create(workspace.app), base_url="http://localhost") as client:
 
         def call(entry, request):
             path = "/v1/" + entry.name.replace(".", "/")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from salient import __version__, errors
 from salient.app import App
 from salient.interfaces import wire
+from salient.interfaces.guard import Guard
 from salient.interfaces.running import Runner
 from salient.model import Value
 from salient.pipeline.intake import original_key
@@ -120,7 +120,9 @@ def create(app: App) -> FastAPI:
     _events(api, app)
     _exports(api, app)
     _errors(api)
-    _guard(api, app)
+    web = app.settings.web
+    token = web.token.get_secret_value() if web.token else None
+    api.add_middleware(Guard, hosts=web.hosts, token=token)
     _page(api)
     return api
 
@@ -265,35 +267,6 @@ def _errors(api: FastAPI) -> None:
             "the request cannot be used: " + "; ".join(faults), faults=faults
         )
         return JSONResponse(wire.dump(fault), 422)
-
-
-def _guard(api: FastAPI, app: App) -> None:
-    """Refuse what comes from other sites, and without the token where one is set."""
-    token = app.settings.web.token.get_secret_value() if app.settings.web.token else None
-
-    @api.middleware("http")
-    async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.method not in ("GET", "HEAD", "OPTIONS"):
-            # A page of another site can post to loopback; a browser says where it comes from.
-            origin = request.headers.get("origin")
-            if origin and origin.partition("://")[2] != request.headers.get("host"):
-                body = {
-                    "code": "forbidden",
-                    "message": "requests from other sites are refused",
-                    "context": {},
-                }
-                return JSONResponse(body, 403)
-        if token and request.url.path.startswith("/v1/"):
-            given = request.headers.get("authorization", "").removeprefix("Bearer ")
-            given = given or request.cookies.get("salient_token", "")
-            if not hmac.compare_digest(given.encode(), token.encode()):
-                body = {
-                    "code": "unauthorized",
-                    "message": "a token is needed: send it as a bearer token",
-                    "context": {},
-                }
-                return JSONResponse(body, 401)
-        return await go_on(request)
 
 
 def _page(api: FastAPI) -> None:

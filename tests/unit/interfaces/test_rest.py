@@ -27,7 +27,7 @@ def pdf():
 
 @pytest.fixture
 def client(workspace):
-    with TestClient(rest.create(workspace.app)) as opened:
+    with TestClient(rest.create(workspace.app), base_url="http://localhost") as opened:
         yield opened
 
 
@@ -159,15 +159,42 @@ def test_requests_from_other_sites_are_refused(client):
     reply = client.post("/v1/status/show", json={}, headers={"Origin": "https://evil.example"})
     assert reply.status_code == 403
     assert (
-        client.post("/v1/status/show", json={}, headers={"Origin": "http://testserver"}).status_code
+        client.post("/v1/status/show", json={}, headers={"Origin": "http://localhost"}).status_code
         == 200
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LocalHost:8080", 200),
+        ("127.0.0.1:8080", 200),
+        ("[::1]:8080", 200),
+        ("192.168.1.7", 200),
+        ("evil.example", 403),
+        ("evil.example:8080", 403),
+        ("localhost.evil.example", 403),
+        ("", 403),
+    ],
+)
+def test_a_name_that_is_not_ours_is_refused(client, host, status):
+    """Another site may let its own name point here."""
+    assert client.get("/", headers={"Host": host}).status_code == status
+
+
+def test_a_server_can_be_given_names(tmp_path):
+    with (
+        salient.open(tmp_path, web={"hosts": ["salient.corp"]}) as workspace,
+        TestClient(rest.create(workspace.app), base_url="http://salient.corp") as client,
+    ):
+        assert client.post("/v1/status/show", json={}).status_code == 200
 
 
 def test_with_a_token_nobody_comes_in_without(tmp_path):
     with (
         salient.open(tmp_path, web={"token": "s3cret"}) as workspace,
-        TestClient(rest.create(workspace.app)) as client,
+        TestClient(rest.create(workspace.app), base_url="http://localhost") as client,
     ):
         assert client.post("/v1/status/show", json={}).status_code == 401
         bearer = {"Authorization": "Bearer s3cret"}
@@ -184,7 +211,7 @@ def test_what_an_interrupted_run_left_is_finished_at_the_next_start(workspace):
     file.write_text(TEXT)
     taken = [take(s, context.blobs, 10**6) for s in sources([str(file)])]
     context.ledger.take_in(taken)
-    with TestClient(rest.create(workspace.app)) as client:
+    with TestClient(rest.create(workspace.app), base_url="http://localhost") as client:
         deadline = time.monotonic() + 60
         while documents(client)[0]["state"] != "done":
             assert time.monotonic() < deadline
