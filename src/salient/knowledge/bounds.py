@@ -14,10 +14,10 @@ from salient.knowledge.names import is_legal_form, normalise, parse
 
 _OF_PLACE = re.compile(r",?\s+of\s+(?=[A-Z])")
 _BASED = re.compile(r"[\w.]+(?:\s[\w.]+)?\s?[-‐–]\s?based\s+(?=\w)")
-_BREAK = re.compile(r"\s*(?:\n\s*\n|[;\t])\s*")
+_BREAK = re.compile(r"\s*(?:\n\s*\n|[;\u037e\t])\s*")
 _SIGNS_BEFORE = re.compile(r"[^\w(“\"‘'.&@#$€£]+|[&](?=\s)\s*")
 _LEADING = re.compile(
-    r"(?:\d{4,}\s+(?=(?:and|AND)\s)|\d+(?:\.\d+)+\.?\s+|(?:and|or|between|by|with|AND|OR|BETWEEN|&)\s+|[a-z]\.\s+(?=[A-Z]))"
+    r"(?:\d{4,}\s+(?=(?:and|AND)\s)|\d+(?:\.\d+)+\.?\s*|\d+[A-Z]\.\s+|(?:and|or|between|by|with|AND|OR|BETWEEN|&)\s+|[a-z]\.\s+(?=[A-Z]))"
 )
 _LABEL = re.compile(r"(?:[A-Z][\w-]*\s+){0,2}[A-Z][\w-]*\s?[:：]\s*(?=\S)")
 _OFFICE = re.compile(r"(?:(?:sole|managing|general|vice|senior|deputy|chief|executive|co-?)\s*)*(?:director|manager|president|secretary|treasurer|chairman|chairwoman|officer|ceo|cfo|coo|cto|member|partner)(?:\s+(?:and|&)\s+(?:chief\s+)?(?:[a-z]+\s+)?(?:officer|director|president|manager|secretary|chairman))?\s+(?:of\s+)?(?=[A-Z])", re.IGNORECASE)  # fmt: skip

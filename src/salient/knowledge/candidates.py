@@ -39,6 +39,9 @@ class Edge:
 _MISTAKEN = frozenset({"PERSON", "PLACE", "PRODUCT", "LAW", "WORK", "EVENT"})
 
 
+_COUNTRIES = frozenset({"united states", "united kingdom", "european union"})
+
+
 @lru_cache(maxsize=1 << 18)
 def keys_of(kind: str, norm: str) -> tuple[int, ...]:
     """The keys of a name, hashed. Pairs without a common key are never compared.
@@ -76,6 +79,8 @@ def keys_of(kind: str, norm: str) -> tuple[int, ...]:
             if not all(t in generic or t in stop for t in core[:size]):
                 keys.add(hash(("short", kind, " ".join(core[:size]))))
         keys.update(hash(("short", kind, a)) for a in acronyms(core) if len(a) > 2)
+        if " ".join(core[:2]) in _COUNTRIES and len(core) > 4:
+            keys.add(hash(("short", kind, " ".join(core[2:]))))
     keys.add(hash(("short", kind, " ".join(core))))
     return tuple(sorted(keys))
 
@@ -114,6 +119,8 @@ def relate(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
         return SHORT, *short, False
     if short := _short_form(right, left):
         return SHORT, *short, True
+    if country := _of_country(left, right):
+        return country
     if _plainly_apart(left, right):
         return None
     match = compare(left, right)
@@ -125,6 +132,20 @@ def relate(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
         return FULLER, match.score, match.method, _says(left) > _says(right)
     if match.method in {"spelling", "legal form", "exact", "word order"} and match.score >= 0.84:
         return SAME, match.score, match.method, False
+    return None
+
+
+def _of_country(left: Name, right: Name) -> tuple[int, float, str, bool] | None:
+    """An authority with and without its country: "U.S. Securities and Exchange Commission"."""
+    for short, long, turned in ((left, right, False), (right, left, True)):
+        if short.kind == "ORG" and len(short.core) > 2 and not (short.legal or long.legal):
+            size = len(long.core) - len(short.core)
+            if (
+                size == 2
+                and long.core[size:] == short.core
+                and " ".join(long.core[:size]) in _COUNTRIES
+            ):
+                return FULLER, 0.86, "country", turned
     return None
 
 

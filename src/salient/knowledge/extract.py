@@ -148,6 +148,9 @@ class _Extraction:
             ]
         if pattern.needs_word and not self._has_word(row, pattern.needs_word):
             return
+        handed = {tree.lemma[c] for t in done_to for c in tree.conjuncts(t)}
+        if not handed.isdisjoint(pattern.unless):
+            return
         subject_slot = _slot(pattern.subject) or "subj"
         object_slot = _slot(pattern.object) or "obj"
         predicate = self.ontology.predicates[name]
@@ -254,6 +257,9 @@ class _Extraction:
                 )  # fmt: skip
         trigger = row
         verb = self._light_verb(row)
+        if verb is not None and pattern.light is not True:
+            listed = pattern.light or ()
+            verb = verb if tree.lemma[verb] in listed else None
         if verb is not None:
             trigger = verb
             if not rights and pattern.light:

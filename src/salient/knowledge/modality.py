@@ -5,8 +5,9 @@ from __future__ import annotations
 from salient.knowledge.syntax import PASSIVE_SUBJECT, SUBJECT, Tree
 
 _PLANNED = frozenset({"plan", "intend", "seek", "want", "hope", "aim", "expect", "look", "propose", "consider", "offer", "try", "attempt", "prepare", "explore", "negotiate", "bid", "discuss", "wish", "threaten", "set", "poise", "talk", "move", "eye"})  # fmt: skip
-_DENIED = frozenset({"deny", "refute", "dispute", "reject", "fail", "decline", "refuse", "abandon", "cancel", "scrap", "drop", "block", "withdraw", "terminate", "halt", "prevent", "stop", "avoid"})  # fmt: skip
+_DENIED = frozenset({"deny", "refute", "dispute", "reject", "fail", "decline", "refuse", "abandon", "cancel", "scrap", "drop", "block", "withdraw", "terminate", "halt", "prevent", "stop", "avoid", "cease"})  # fmt: skip
 _HEARSAY = frozenset({"reportedly", "allegedly", "rumor", "rumour", "allege", "speculate", "apparently", "supposedly", "claim"})  # fmt: skip
+_NOBODY = frozenset({"nothing", "nobody", "none", "neither"})
 _POSSIBLE = frozenset({"may", "might", "could", "would", "can", "should"})
 
 DISCOUNT = {
@@ -50,6 +51,8 @@ def _of_auxiliaries(tree: Tree, verb: int) -> str | None:
     for child in tree.children[verb]:
         word, label = tree.lemma[child], tree.deprel[child]
         if label == "neg" or (label == "advmod" and word in {"not", "never", "n't"}):
+            return "negated"
+        if label in SUBJECT | PASSIVE_SUBJECT and word in _NOBODY:
             return "negated"
         if label in {"aux", "auxpass", "aux:pass"}:
             if word in _POSSIBLE:

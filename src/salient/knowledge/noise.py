@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
 
 from salient.knowledge.names import is_legal_form, parse, words
+from salient.knowledge.parties import is_role
 from salient.model import FURNITURE, Kind, Text
 
 _CURRENCIES = frozenset(
@@ -123,11 +125,15 @@ class Terms:
     term. In documents that read like no contract nothing is a term for this.
     """
 
-    def __init__(self, text: str, n_defined: int) -> None:
-        self._defining = defines_words(text, n_defined)
+    def __init__(self, text: str, defined: Collection[str]) -> None:
+        self._defining = defines_words(text, len(defined))
         self._small: Counter[str] = Counter()
         if self._defining:
             self._small.update(_SMALL_WORD.findall(text))
+            # Words of terms that are no party's name count as small ones.
+            for term in defined:
+                if " " in term or is_role(term):
+                    self._small.update(term.split())
 
     def has(self, surface: str, norm: str, kind: str, label: str) -> bool:
         """Whether a mention names nothing but a term of the document; never with a legal form."""
@@ -139,11 +145,8 @@ class Terms:
         last = name.tokens[-1]
         if kind in {"LAW", "WORK"}:
             return last in _TERMS or last in _TERMS_OF_CONTRACTS
-        if (
-            kind in {"ORG", "PERSON", "PRODUCT", "EVENT"}
-            and last in _TERMS_OF_CONTRACTS
-            and self._small[last]
-        ):
+        common = last in _TERMS_OF_CONTRACTS or is_role(last)
+        if kind in {"ORG", "PERSON", "PRODUCT", "EVENT"} and common and self._is_small(last):
             return True  # of a party, mostly: "Acme Affiliates"
         if _INSTITUTIONS & set(name.tokens) or (
             kind == "PLACE" and (label == "GPE" or surface.isupper())
@@ -152,8 +155,16 @@ class Terms:
         told = [t for t in name.tokens if t not in words("stop")]
         if kind == "PERSON" and len(told) > 1:
             return False  # "Mark Hill" is made of small words, too
-        least = 1 if len(told) > 1 else 2
-        return bool(told) and all(self._small[t] >= least for t in told)
+        return bool(told) and all(self._is_small(t) for t in told)
+
+    def _is_small(self, token: str) -> bool:
+        """Whether a word stands in small letters, in the singular or the plural."""
+        forms = {token, f"{token}s", f"{token}es", token.removesuffix("s")}
+        if token.endswith("y"):
+            forms.add(f"{token[:-1]}ies")
+        if token.endswith("ies"):
+            forms.add(f"{token[:-3]}y")
+        return any(self._small[f] for f in forms)
 
 
 def _block(text: Text, start: int) -> int | None:

@@ -49,7 +49,9 @@ class Pattern(_Part):
     needs: tuple[str, ...] = ()
     needs_word: tuple[str, ...] = ()
     after: str = ""
-    light: bool = True
+    light: bool | tuple[str, ...] = True
+    unless: tuple[str, ...] = ()
+    plain: bool = False
     swap: bool = False
     title: bool = False
     confidence: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8

@@ -218,7 +218,7 @@ def _named(text: Text, mentions: Sequence[Mention]) -> list[Mention]:
     What shares its words with a company that has a legal form is neither; who stands in running
     text, too, is no heading.
     """
-    terms = noise.Terms(text.text, len(definitions.other_terms(text.text, frozenset())))
+    terms = noise.Terms(text.text, definitions.other_terms(text.text, frozenset()))
     parsed = {m.norm: parse(m.norm, "ORG") for m in mentions}
     companies = {name.key for name in parsed.values() if name.legal}
     headings = [
@@ -283,7 +283,11 @@ def _settle_types(
         label_of.setdefault((mention.norm, mention.kind), Counter())[mention.label] += 1
     order = list(ontology.types)
     winner: dict[str, str] = {}
+    heads = _heads_of_companies(votes)
     for norm, vote in votes.items():
+        if norm in heads and organisations.get(norm, 0) >= 0:
+            winner[norm] = "ORG"  # "Entrust", beside Entrust Ltd
+            continue
         if "ORG" in ontology.types and parse(norm, "ORG").legal:
             vote["ORG"] += 2000
         if "ORG" in ontology.types and organisations.get(norm, 0) > 0:
@@ -300,6 +304,19 @@ def _settle_types(
                 mention.label = min(labels, key=lambda k: (-labels[k], k))
             else:
                 mention.label = (*ontology.types[kind].mentions, kind)[0]
+
+
+def _heads_of_companies(votes: Mapping[str, Mapping[str, int]]) -> set[str]:
+    """Single words that begin a company's full name and are nobody's surname and no place."""
+    surnames = {
+        norm.split()[-1] for norm, vote in votes.items() if "PERSON" in vote and " " in norm
+    }
+    heads = {name.core[0] for norm in votes if (name := parse(norm, "ORG")).legal}
+    return {
+        norm
+        for norm, vote in votes.items()
+        if norm in heads and norm not in surnames and "PLACE" not in vote
+    }
 
 
 def _with_definitions(text: str, mentions: list[Mention]) -> tuple[list[Mention], dict[int, str]]:
@@ -447,9 +464,9 @@ def _name(mentions: Sequence[Mention], locative: set[str]) -> None:
     terms: dict[str, set[tuple[str, str]]] = {}
     for m in mentions:
         if m.term_of is not None:
-            terms.setdefault(fold(m.surface), set()).add(m.root)
+            terms.setdefault(normalise(m.surface), set()).add(m.root)
     for m in mentions:
-        if m.term_of is None and len(known := terms.get(fold(m.surface), set())) == 1:
+        if m.term_of is None and len(known := terms.get(normalise(m.surface), set())) == 1:
             m.root = next(iter(known))
     for m in mentions:
         m.kind = m.root[0] or m.kind

@@ -82,10 +82,16 @@ def _target(
         companies = [
             k for k in nearby
             if k[0] == "ORG" and names[k].legal and names[k].core[0] == short.core[0] and _is_short_for(as_org, names[k])
+            and (key[0] != "PLACE" or _only_common(names[k].core[1:]))
         ]  # fmt: skip
         if not surname:
             return _only(companies, names)
     return None
+
+
+def _only_common(core: Sequence[str]) -> bool:
+    """Whether words say nothing by themselves: "Shanghai" is no short form of Shanghai Halden Ltd."""
+    return all(t in words("generic") or t in words("stop") for t in core)
 
 
 def _only(candidates: Sequence[Key], names: dict[Key, Name]) -> Key | None:
@@ -119,15 +125,19 @@ def _is_short_for(short: Name, long: Name) -> bool:
         return False
     if len(short.core) >= len(long.core) or short.numbers != long.numbers:
         return False
-    if all(t in words("generic") or t in words("stop") for t in short.core):
+    if _only_common(short.core):
         return False
     if short.kind not in {"ORG", "LAW", "EVENT"}:
         return False
     if long.core[: len(short.core)] == short.core:
         # "Acme" may be "Acme Holdings" in one document; "Acme Group" is not "Acme Group Capital".
-        return len(short.core) == 1 or long.core[len(short.core)] not in words("distinguishing")
+        # A product or division has its maker's name in front: "Acme Music" has no form, and a word more.
+        if len(short.core) == 1:
+            return bool(long.legal) or short.kind != "ORG" or _only_common(long.core[1:])
+        return long.core[len(short.core)] not in words("distinguishing")
     if len(short.core) == 1:
-        return short.kind == "ORG" and short.core[0] in long.core and len(short.core[0]) > 3
+        telling = len(short.core[0]) > 3 and short.core[0] not in words("generic")
+        return short.kind == "ORG" and telling and bool(long.legal) and short.core[0] in long.core
     size = len(short.core)
     return any(long.core[i : i + size] == short.core for i in range(1, len(long.core) - size + 1))
 

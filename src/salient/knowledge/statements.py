@@ -70,6 +70,9 @@ class Statements:
         if left.reference.index == right.reference.index:
             return
         qualifiers = self._qualifiers(trigger)
+        plain = qualifiers.get("modality", "reported") in {"reported", "agreed"}
+        if trigger.pattern.plain and not plain:
+            return
         if all(need in qualifiers for need in trigger.pattern.needs):
             self._keep(trigger, left, right, None, qualifiers)
 
