@@ -23,8 +23,8 @@ from salient.services.views import (
     Limit,
     Offset,
     Piece,
-    like,
 )
+from salient.storage.sql import like
 
 _SORTS = Literal["added", "name", "size", "state"]
 
@@ -392,6 +392,7 @@ def _mentions(
             "offset": offset,
         }
         rows = tx.rows(sql.mentions, values)
+    pages = view_pages(text)
     return tuple(
         Mention(
             ordinal=r.ordinal,
@@ -404,7 +405,7 @@ def _mentions(
             score=r.score,
             component=r.component,
             page=r.page,
-            view_page=view_page_at(text, r.start_at),
+            view_page=view_page_at(text, r.start_at, pages),
             boxes=boxes(text, r.start_at, r.end_at) if with_boxes else (),
         )
         for r in rows

@@ -65,10 +65,10 @@ def view_pages(text: Text) -> NDArray[np.int32]:
     return np.array(list(pairwise(bounds)), np.int32).reshape(-1, 2)
 
 
-def view_page_at(text: Text, offset: int) -> int:
-    """The 1-based view page that holds `offset`."""
+def view_page_at(text: Text, offset: int, pages: NDArray[np.int32] | None = None) -> int:
+    """The 1-based view page that holds `offset`. For many offsets, give `view_pages(text)` as `pages`."""
     block = int(np.searchsorted(text.block_start, offset, side="right")) - 1
-    pages = view_pages(text)
+    pages = view_pages(text) if pages is None else pages
     row = int(np.searchsorted(pages[:, 1], max(block, 0), side="right"))
     return min(row, len(pages) - 1) + 1
 
