@@ -152,7 +152,8 @@ class TestCorrecting:
         expect(title).to_have_text(second["name"])
         assert scratch.call("entities/list")["total"] == before - 1
         page.get_by_role("tab", name="History").click()
-        page.get_by_role("button", name="Undo").first.click()
+        merged = page.get_by_role("listitem").filter(has_text="Merged")
+        merged.get_by_role("button", name="Undo").click()
         expect(page.get_by_text("Taken back")).to_be_visible()
         assert scratch.call("entities/list")["total"] == before
 

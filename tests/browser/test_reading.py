@@ -223,7 +223,7 @@ class TestSearch:
         hit.click()
         expect(page.get_by_label("Find in this document")).to_have_value("liquidated damages")
         expect(page.locator("mark.hit").first).to_be_visible()
-        assert {"page", "start", "end", "q"} <= set(_state(page))
+        assert {"start", "end", "q"} <= set(_state(page))
 
     def test_facets_take_in_and_leave_out_and_the_address_keeps_them(
         self, page: Page, corpus: Any

@@ -37,7 +37,7 @@ function Unread({ shown }: { shown: DocumentShown }) {
         <Empty icon={busy ? "documents" : "warn"} title={busy ? "This document is being read" : document.state === "done" ? "There is no text in it" : document.state === "duplicate" ? "The same bytes are here already" : "This document could not be read"}
           actions={<>
             {document.duplicate_of && <Link className="btn main" href={documentHref(document.duplicate_of)}>Open the other one</Link>}
-            {!busy && document.state !== "duplicate" && <button type="button" className="btn main" disabled={action.busy} onClick={() => void action.act("documents/retry", { ids: [document.id] })}><Icon name="retry" />Read it again</button>}
+            {!busy && document.state !== "duplicate" && <button type="button" className="btn main" disabled={action.busy} onClick={() => void action.act("jobs/documents/retry", { ids: [document.id] })}><Icon name="retry" />Read it again</button>}
             <a className="btn" href={originalUrl(document.id)}><Icon name="open" />Original file</a>
           </>}>
           <StateBadge state={document.state} stage={document.stage} /><br />{document.reason}

@@ -41,7 +41,7 @@ export default function Documents() {
   const narrowed = Boolean(place.q || place.state.length || place.type.length);
   const toggle = (id: string) => setChosen((before) => { const after = new Set(before); if (!after.delete(id)) after.add(id); return after; });
   const filterState = (state: State) => move({ state: place.state.includes(state) ? place.state.filter((s) => s !== state) : [...place.state, state] });
-  const retry = async (given: object) => { await action.act("documents/retry", given); setChosen(new Set()); };
+  const retry = async (given: object) => { if (await action.act("jobs/documents/retry", given)) setChosen(new Set()); };
   useKeys("lists", {
     rowDown: () => setAt((i) => Math.min(list.total - 1, (i ?? -1) + 1)),
     rowUp: () => setAt((i) => Math.max(0, (i ?? 1) - 1)),

@@ -25,7 +25,12 @@ export function MergeDialog({ opened, entities, onClose, onDone }: { opened: boo
   const mixed = new Set(entities.map((e) => e.type)).size > 1;
   const merge = async () => {
     const done = await action.act<Decided>("entities/merge", { ids: [kept.id, ...entities.filter((e) => e.id !== kept.id).map((e) => e.id)], reason: reason.trim() || null });
-    if (done) onDone(done.entity_id);
+    if (!done) return;
+    // What the dialog promised must hold, whichever spelling the server would have chosen.
+    const id = done.entity_id ?? kept.id;
+    const now = await action.act<EntityShown>("entities/show", { id });
+    if (now && now.entity.name !== kept.name && !(await action.act("entities/rename", { id, name: kept.name }))) return;
+    onDone(id);
   };
   return (
     <Dialog opened={opened} onClose={onClose} title={`Merge ${plural(entities.length, "entity", "entities")} into one`}>

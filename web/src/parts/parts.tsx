@@ -163,7 +163,11 @@ export function SearchBox({ value, onChange, label, placeholder, autoFocus, big 
       <Icon name="search" />
       <span className="sr">{label}</span>
       <input type="search" data-find value={value} placeholder={placeholder} autoFocus={autoFocus} onChange={(e) => onChange(e.target.value)}
-        onKeyDown={(e) => { if (e.key === "Escape") e.currentTarget.blur(); }} />
+        onKeyDown={(e) => {
+          if (e.key !== "Escape") return;
+          e.preventDefault(); // browsers empty a search box on Escape; the words stay, the keys come free
+          e.currentTarget.blur();
+        }} />
       {value && <button type="button" className="btn bare small" aria-label="Clear" onClick={() => onChange("")}><Icon name="close" /></button>}
     </label>
   );
