@@ -16,7 +16,8 @@ from salient.pipeline.run import Progress
 from salient.services import Context, service
 from salient.services.facts import FactView, facts_of
 from salient.services.quotes import quote
-from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote, like
+from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote
+from salient.storage.sql import like
 
 EntityId = Annotated[str, Field(min_length=1, max_length=64)]
 Person = Annotated[str, Field(min_length=1, max_length=128)]

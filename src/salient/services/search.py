@@ -13,8 +13,9 @@ from salient.model import Document, Value
 from salient.pipeline.ledger import as_document
 from salient.services import Context, service
 from salient.services.quotes import quote
-from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote, like
+from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote
 from salient.storage.search import Hit, Hits, Query, SearchIndex
+from salient.storage.sql import like
 
 FACETS = ("media_type", "language", "label", "entity", "folder", "year", "document")
 _QUOTES = 3  # passages shown under a found document

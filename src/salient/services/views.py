@@ -13,13 +13,6 @@ Offset = Annotated[int, Field(ge=0, le=10_000_000)]
 DocumentId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-def like(text: str) -> str:
-    """A pattern for `LIKE ... ESCAPE '!'` that finds `text` anywhere, with nothing special in it."""
-    for special in "!%_":
-        text = text.replace(special, "!" + special)
-    return f"%{text}%"
-
-
 class Done(Value):
     """How many rows an action changed."""
 
