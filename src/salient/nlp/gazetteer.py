@@ -35,9 +35,10 @@ class Gazetteer:
     """A set of (surface, label) names.
 
     - A name matches whole tokens, in any spacing, across a wrapped line, but not across a block.
-    - Case: as given, or all in capitals; a name of two or more tokens in any case. So the name
-      "Apple" does not match "apple", nor "IT" "it".
-    - A possessive 's and the full stop that ends a name may be there or not.
+    - Case: as given, or all in capitals; a name of two or more tokens in any case; a single token
+      of up to four characters only as given. So "Apple" does not match "apple", nor "IT" "it".
+    - A possessive 's and the full stop that ends a name may be there or not; quotes around the
+      surface are no part of it.
     - Of names that overlap the one that starts first matches, and of those the longest.
     - A surface with several labels has the first one given.
 
@@ -122,6 +123,7 @@ def _cut(text: str) -> list[tuple[int, int]]:
 
 
 def _variants(surface: str) -> list[list[str]]:
+    surface = surface.strip().strip('"“”«»')
     tokens = [w for a, b in _cut(surface) if (w := surface[a:b].translate(_QUOTES))]
     while tokens and not any(c.isalnum() for c in tokens[0]) and len(tokens) > 1:
         tokens = tokens[1:]

@@ -108,7 +108,9 @@ def _start_of_name(piece: str, floor: int, end: int) -> int | None:
         small = word.strip(".,").lower()
         if small in _NOT_FIRST and not (small in _LINKS and best is not None):
             break
-        if small in _LINKS and not word[0].isupper():
+        if word == "The":
+            break  # begins the sentence, or is as well left out
+        if small == "the" or (small in _LINKS and not word[0].isupper()):
             pass
         elif first.isupper() or first.isdigit():
             best = match.start()

@@ -262,12 +262,14 @@ def combine(named: Sequence[Row], values: Sequence[Row], known: Sequence[Row]) -
     """
     names = [row for row in named if row[2] in NAMES]
     others = [row for row in named if row[2] not in NAMES]
-    companies = _joined([row for row in values if row[2] == "ORG"], names)
+    formed = [row for row in values if row[2] == "ORG"]
+    companies = _joined(formed, names)
     exact = [row for row in values if row[2] != "ORG"]
     longer = sorted([*companies, *names])
     sure = [row for row in known if not _within_longer(row, longer)]
     kept: list[Row] = []
-    for layer in (sure, exact, companies, names, others):
+    # Once more what is short: the longer name that it lies in may have given way to something else.
+    for layer in (sure, exact, companies, formed, names, others, known):
         taken = sorted(kept)
         starts = [r[0] for r in taken]
         for row in layer:

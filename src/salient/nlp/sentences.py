@@ -68,4 +68,7 @@ def _ends_here(words: list[str], spans: list[list[int]], stop: int, after: int) 
     before = words[stop - 1]
     if len(before) == 1 and before.isalpha() and before.isupper():
         return False
-    return before.lower() not in _ABBREVIATIONS
+    first = stop - 1
+    while first >= 2 and words[first - 1] == "." and spans[first - 2][1] + 1 == spans[first][0]:
+        first -= 2  # "e.g." is four tokens
+    return "".join(words[first:stop]).lower() not in _ABBREVIATIONS
