@@ -127,6 +127,28 @@ def test_known_entities_are_linked_and_found_where_the_model_saw_nothing(corpus,
     assert workspace.call("entities.show", id="K2").entity.n_mentions >= 1
 
 
+def test_names_imported_later_are_found_in_documents_read_before(corpus, tmp_path):
+    workspace, _ = corpus
+    before = {d.id: d.updated_at for d in workspace.call("documents.list").documents}
+    known = tmp_path / "known.csv"
+    known.write_text("id,type,name,aliases\nK2,PRODUCT,wind farm,\nK3,ORG,Nobody Ltd,\n")
+    workspace.call("entities.import", path=str(known))
+    assert workspace.call("entities.show", id="K2").entity.n_mentions == 1
+    after = {d.id: d.updated_at for d in workspace.call("documents.list").documents}
+    assert sum(before[i] != after[i] for i in before) == 1  # the other was not read again
+
+
+def test_a_name_known_no_longer_is_no_mention_any_more(corpus, tmp_path):
+    workspace, _ = corpus
+    known = tmp_path / "known.csv"
+    known.write_text("id,type,name,aliases\nK2,PRODUCT,Turbine,wind farm\n")
+    workspace.call("entities.import", path=str(known))
+    assert workspace.call("entities.show", id="K2").entity.n_mentions == 1
+    known.write_text("id,type,name,aliases\nK2,PRODUCT,Turbine,\n")
+    workspace.call("entities.import", path=str(known))
+    assert workspace.call("entities.show", id="K2").entity.n_mentions == 0
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,16 @@ class Known:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
-def import_entities(tables: Tables, workspace: str, path: Path, *, ontology: Ontology) -> int:
-    """Import a file; return how many entities it holds.
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many entities a file holds, and the names that are known since, or no longer."""
+
+    n: int
+    changed: frozenset[str]
+
+
+def import_entities(tables: Tables, workspace: str, path: Path, *, ontology: Ontology) -> Imported:
+    """Import a file.
 
     - CSV (a header; comma, semicolon or tab): `aliases` are parted by `|`, `identifiers` are
       `key=value` parted by `|`; other columns become properties.
@@ -43,7 +51,7 @@ def import_entities(tables: Tables, workspace: str, path: Path, *, ontology: Ont
     Raises:
         InvalidInput: a line cannot be used. The message says which and why; nothing was written.
 
-    Cost: the file is read twice, a line at a time; memory is one batch and the ids.
+    Cost: the file is read twice, a line at a time; memory is one batch, the ids and the changed names.
     """
     seen: dict[str, int] = {}
     for line, known in _read(path, ontology):
@@ -54,24 +62,27 @@ def import_entities(tables: Tables, workspace: str, path: Path, *, ontology: Ont
             )
         seen[known.id] = line
     sql = tables.load("salient.knowledge", "knowledge.sql")
+    changed: set[str] = set()
     with tables.transaction() as tx:
         batch: list[Known] = []
         for _, known in _read(path, ontology):
             batch.append(known)
             if len(batch) >= _BATCH:
-                _write(tx, sql, workspace, batch)
+                changed |= _write(tx, sql, workspace, batch)
                 batch = []
-        _write(tx, sql, workspace, batch)
-    return len(seen)
+        changed |= _write(tx, sql, workspace, batch)
+    return Imported(len(seen), frozenset(changed))
 
 
-def _write(tx: Transaction, sql: Any, workspace: str, batch: Iterable[Known]) -> None:
-    batch = list(batch)
+def _write(tx: Transaction, sql: Any, workspace: str, batch: Sequence[Known]) -> set[str]:
+    """Write some entities; return the names that came or went, or mean another entity now."""
     if not batch:
-        return
+        return set()
     ids = [k.id for k in batch]
     key = {"workspace": workspace, "ids": ids}
-    counts = {r.id: (r.n_mentions, r.n_documents) for r in tx.rows(sql.entities, key)}
+    before = {r.id: r for r in tx.rows(sql.entities, key)}
+    counts = {i: (r.n_mentions, r.n_documents) for i, r in before.items()}
+    old = {(s, i, r.type) for i, r in before.items() for s in (r.name, *json.loads(r.aliases))}
     tx.run(sql.drop_entities, key)
     tx.run(sql.drop_aliases, key)
     tx.run(
@@ -106,6 +117,8 @@ def _write(tx: Transaction, sql: Any, workspace: str, batch: Iterable[Known]) ->
                 }
                 rows.setdefault((norm, known.id), row)
     tx.run(sql.add_alias, list(rows.values()))
+    new = {(s, k.id, k.type) for k in batch for s in (k.name, *k.aliases)}
+    return {surface for surface, _, _ in old ^ new}
 
 
 def _read(path: Path, ontology: Ontology) -> Iterator[tuple[int, Known]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,13 +12,17 @@ from pydantic import Field
 from salient.errors import InvalidInput, NotFound
 from salient.knowledge.decisions import KB, Log, touched_by
 from salient.knowledge.importing import import_entities
-from salient.model import Decision, Entity, Value, Verb
+from salient.model import Decision, Entity, State, Value, Verb
 from salient.pipeline.run import Progress
 from salient.services import Context, service
 from salient.services.facts import FactView, facts_of
 from salient.services.quotes import quote
 from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote
+from salient.storage.search import Query
 from salient.storage.sql import like
+
+_LOOKED_UP = 200  # names that an import brings; with more, every document is read again
+_PAGE = 500
 
 EntityId = Annotated[str, Field(min_length=1, max_length=64)]
 Person = Annotated[str, Field(min_length=1, max_length=128)]
@@ -387,6 +392,8 @@ class ImportEntities(Value):
 def import_(request: ImportEntities, context: Context) -> Done:
     """Import the entities a client knows; importing again replaces those with the same id.
 
+    Documents in which a name stands that is new, or known no longer, are read again.
+
     Raises:
         NotFound: no such file.
         InvalidInput: a line cannot be used; the message says which and why. Nothing is imported.
@@ -394,10 +401,32 @@ def import_(request: ImportEntities, context: Context) -> Done:
     path = Path(request.path)
     if not path.is_file():
         raise NotFound(f"there is no file {request.path!r}", path=request.path)
-    n = import_entities(context.tables, context.workspace, path, ontology=context.ontology)
-    context.report(Progress("link", n, n))
+    imported = import_entities(context.tables, context.workspace, path, ontology=context.ontology)
+    context.report(Progress("link", imported.n, imported.n))
+    affected = _documents_with(context, imported.changed)
+    if affected:
+        # Only reading and what follows is done anew: the names are no part of earlier stages' keys.
+        context.coordinator.retry(affected, context.report)
     context.coordinator.resolve(None)
-    return Done(n=n)
+    return Done(n=imported.n)
+
+
+def _documents_with(context: Context, surfaces: Collection[str]) -> list[str]:
+    """Read documents in which one of some names may stand; all of them when the names are many."""
+    done = context.ledger.ids([State.DONE])
+    if len(surfaces) > _LOOKED_UP:
+        return done
+    found: set[str] = set()
+    for surface in sorted(surfaces):
+        words = surface.replace('"', " ")
+        hits, offset = 1, 0
+        while hits:
+            query = Query(text=f'"{words}"', limit=_PAGE, offset=offset)
+            page = context.indexes.documents.search(query)
+            hits = len(page.hits)
+            offset += hits
+            found.update(h.group for h in page.hits)
+    return [ident for ident in done if ident in found]
 
 
 def _decided(context: Context, made: tuple[Decision, set[str]], ident: str | None) -> Decided:
