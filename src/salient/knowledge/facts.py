@@ -1,14 +1,16 @@
 """Facts: findings that say the same of the same entities, with every sentence behind them.
 
 A fact is not stored. It is what findings add up to under the present linking, so that merging,
-splitting, deleting and reading anew change facts at once and leave none without evidence.
+splitting, deleting and reading anew change facts at once and leave none without evidence. The two
+sides of a symmetric predicate stand in one order; which predicates are symmetric the ontology says.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from salient.errors import NotFound
@@ -28,6 +30,7 @@ def fact_id(
 def page(
     tables: Tables,
     workspace: str,
+    symmetric: Collection[str],
     *,
     entity: str | None = None,
     predicate: str | None = None,
@@ -36,34 +39,36 @@ def page(
 ) -> tuple[int, list[Fact]]:
     """How many facts fit, and a page of them: most documents first, then surest."""
     sql = tables.load("salient.knowledge", "facts.sql")
-    chosen: dict[str, Any] = {"workspace": workspace, "entity": entity, "predicate": predicate}
+    said = _Said(workspace, symmetric)
+    chosen: dict[str, Any] = said.values | {"entity": entity, "predicate": predicate}
     with tables.read() as tx:
         total = int(tx.value(sql.count, chosen) or 0)
         rows = tx.rows(sql.page, chosen | {"limit": limit, "offset": offset})
-        verdicts = _verdicts(tx, sql, tables, workspace)
-        return total, [_fact(tx, sql, workspace, row, verdicts) for row in rows]
+        verdicts = _verdicts(tx, sql, tables, said)
+        return total, [_fact(tx, sql, said, row, verdicts) for row in rows]
 
 
-def every(tables: Tables, workspace: str) -> Iterator[Fact]:
+def every(tables: Tables, workspace: str, symmetric: Collection[str]) -> Iterator[Fact]:
     """All facts in order of their parts: equal workspaces give equal sequences."""
     sql = tables.load("salient.knowledge", "facts.sql")
+    said = _Said(workspace, symmetric)
     with tables.read() as tx:
-        verdicts = _verdicts(tx, sql, tables, workspace)
-        for row in tx.rows(sql.all_facts, {"workspace": workspace}):
-            yield _fact(tx, sql, workspace, row, verdicts)
+        verdicts = _verdicts(tx, sql, tables, said)
+        for row in tx.rows(sql.all_facts, said.values):
+            yield _fact(tx, sql, said, row, verdicts)
 
 
 def predicates(
-    tables: Tables, workspace: str, *, entity: str | None = None
+    tables: Tables, workspace: str, symmetric: Collection[str], *, entity: str | None = None
 ) -> list[tuple[str, int]]:
     """How many facts there are of each predicate, most first."""
     sql = tables.load("salient.knowledge", "facts.sql")
     with tables.read() as tx:
-        rows = tx.rows(sql.predicates, {"workspace": workspace, "entity": entity})
+        rows = tx.rows(sql.predicates, _Said(workspace, symmetric).values | {"entity": entity})
         return [(r.predicate, r.n) for r in rows]
 
 
-def find(tables: Tables, workspace: str, ident: str) -> Fact:
+def find(tables: Tables, workspace: str, symmetric: Collection[str], ident: str) -> Fact:
     """The fact with an id.
 
     Raises:
@@ -72,19 +77,33 @@ def find(tables: Tables, workspace: str, ident: str) -> Fact:
     Cost: linear in the number of facts.
     """
     sql = tables.load("salient.knowledge", "facts.sql")
+    said = _Said(workspace, symmetric)
     with tables.read() as tx:
-        for row in tx.stream(sql.all_facts, {"workspace": workspace}):
+        for row in tx.stream(sql.all_facts, said.values):
             parts = (row.subject, row.predicate, row.object_entity, row.object_value)
             if fact_id(workspace, *parts) == ident:
-                return _fact(tx, sql, workspace, row, _verdicts(tx, sql, tables, workspace))
+                return _fact(tx, sql, said, row, _verdicts(tx, sql, tables, said))
     raise NotFound(f"no fact {ident!r}", id=ident)
 
 
-def _evidence_rows(tx: Reading, sql: Any, workspace: str, row: Any) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Whose facts, and which predicates read the same both ways."""
+
+    workspace: str
+    symmetric: Collection[str]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"workspace": self.workspace, "symmetric": sorted(self.symmetric) or [""]}
+
+
+def _evidence_rows(tx: Reading, sql: Any, said: _Said, row: Any) -> list[Any]:
     by_value = row.object_entity is None
     query = sql.evidence_of_value if by_value else sql.evidence_of_entity
     values = {
-        "workspace": workspace,
+        "workspace": said.workspace,
+        "mirrored": int(row.predicate in said.symmetric),
         "subject": row.subject,
         "predicate": row.predicate,
         "object": row.object_value if by_value else row.object_entity,
@@ -93,9 +112,10 @@ def _evidence_rows(tx: Reading, sql: Any, workspace: str, row: Any) -> list[Any]
 
 
 def _fact(
-    tx: Reading, sql: Any, workspace: str, row: Any, verdicts: dict[tuple[str, ...], Status]
+    tx: Reading, sql: Any, said: _Said, row: Any, verdicts: dict[tuple[str, ...], Status]
 ) -> Fact:
-    rows = _evidence_rows(tx, sql, workspace, row)
+    workspace = said.workspace
+    rows = _evidence_rows(tx, sql, said, row)
     qualifiers: dict[str, str] = {}
     for found in rows:  # surest first: its word on a qualifier stays
         for name, value in json.loads(found.qualifiers).items():
@@ -138,18 +158,21 @@ def _noisy_or(rows: Sequence[Any]) -> float:
     return min(1.0, max(0.0, 1.0 - wrong))
 
 
-def _verdicts(
-    tx: Reading, sql: Any, tables: Tables, workspace: str
-) -> dict[tuple[str, ...], Status]:
+def _verdicts(tx: Reading, sql: Any, tables: Tables, said: _Said) -> dict[tuple[str, ...], Status]:
     """People's verdicts by (subject entity, predicate, object entity or value)."""
-    judged = constraints(in_force(Log(tables, workspace).read_in(tx))).judged
+    judged = constraints(in_force(Log(tables, said.workspace).read_in(tx))).judged
     refs = sorted({r for subject, _, other in judged for r in (subject, other)})
     if not refs:
         return {}
-    found = tx.rows(sql.entity_of_name, {"workspace": workspace, "ids": refs})
+    found = tx.rows(sql.entity_of_name, {"workspace": said.workspace, "ids": refs})
     entity: dict[str, str] = {r.name_id: r.entity_id for r in found}
 
     def now(ref: str) -> str:
         return entity.get(ref, ref.removeprefix("=").removeprefix(KB))
 
-    return {(now(s), predicate, now(o)): verdict for (s, predicate, o), verdict in judged.items()}
+    verdicts: dict[tuple[str, ...], Status] = {}
+    for (subject, predicate, other), verdict in judged.items():
+        verdicts[now(subject), predicate, now(other)] = verdict
+        if predicate in said.symmetric:  # its entities' order may have changed since
+            verdicts[now(other), predicate, now(subject)] = verdict
+    return verdicts

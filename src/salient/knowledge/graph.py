@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.sax.saxutils import escape, quoteattr
@@ -186,7 +186,9 @@ def evidence(
     ]
 
 
-def export(tables: Tables, workspace: str, form: str) -> Iterator[bytes]:
+def export(
+    tables: Tables, workspace: str, form: str, symmetric: Collection[str]
+) -> Iterator[bytes]:
     """All entities that are mentioned and all facts, streamed in a fixed order.
 
     Raises:
@@ -194,7 +196,7 @@ def export(tables: Tables, workspace: str, form: str) -> Iterator[bytes]:
     """
     if form not in FORMS:
         raise InvalidInput(f"the graph is exported as {', '.join(FORMS)}, not {form}")
-    return {"graphml": _graphml, "jsonld": _jsonld, "csv": _csv}[form](tables, workspace)
+    return {"graphml": _graphml, "jsonld": _jsonld, "csv": _csv}[form](tables, workspace, symmetric)
 
 
 def _known(tx: Reading, sql: Any, workspace: str, ids: Sequence[str]) -> dict[str, Any]:
@@ -261,7 +263,7 @@ def _rows(tables: Tables, workspace: str) -> Iterator[Any]:
         yield from tx.stream(sql.all_entities, {"workspace": workspace})
 
 
-def _graphml(tables: Tables, workspace: str) -> Iterator[bytes]:
+def _graphml(tables: Tables, workspace: str, symmetric: Collection[str]) -> Iterator[bytes]:
     keys = [
         ("name", "node"), ("type", "node"), ("mentions", "node"), ("documents", "node"),
         ("predicate", "edge"), ("value", "edge"), ("confidence", "edge"), ("status", "edge"), ("evidence", "edge"),
@@ -280,7 +282,7 @@ def _graphml(tables: Tables, workspace: str) -> Iterator[bytes]:
             "documents": row.n_documents,
         }
         yield f"<node id={quoteattr(row.id)}>{_data(fields)}</node>\n".encode()
-    for fact in facts.every(tables, workspace):
+    for fact in facts.every(tables, workspace, symmetric):
         if fact.object_entity is None:
             continue
         shown = [
@@ -309,7 +311,7 @@ def _xml(text: str) -> str:
     )
 
 
-def _jsonld(tables: Tables, workspace: str) -> Iterator[bytes]:
+def _jsonld(tables: Tables, workspace: str, symmetric: Collection[str]) -> Iterator[bytes]:
     context = {
         "@vocab": "https://schema.org/",
         "salient": "urn:salient:",
@@ -330,7 +332,7 @@ def _jsonld(tables: Tables, workspace: str) -> Iterator[bytes]:
             node, ensure_ascii=False, sort_keys=True
         ).encode()
         first = False
-    for fact in facts.every(tables, workspace):
+    for fact in facts.every(tables, workspace, symmetric):
         target: Any = (
             {"@id": f"salient:entity/{fact.object_entity}"}
             if fact.object_entity
@@ -353,7 +355,7 @@ def _jsonld(tables: Tables, workspace: str) -> Iterator[bytes]:
     yield b"\n]}\n"
 
 
-def _csv(tables: Tables, workspace: str) -> Iterator[bytes]:
+def _csv(tables: Tables, workspace: str, symmetric: Collection[str]) -> Iterator[bytes]:
     names = {r.id: r.name for r in _rows(tables, workspace)}
     columns = (
         "fact",
@@ -374,7 +376,7 @@ def _csv(tables: Tables, workspace: str) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(columns)
-    for fact in facts.every(tables, workspace):
+    for fact in facts.every(tables, workspace, symmetric):
         value = fact.object_entity or fact.object_value or ""
         for item in fact.evidence:
             cells = (

@@ -110,6 +110,11 @@ class Ontology(_Part):
         return _types_by_label(self).get(label)
 
     @property
+    def symmetric(self) -> frozenset[str]:
+        """The predicates that say the same with their sides exchanged."""
+        return frozenset(name for name, p in self.predicates.items() if p.symmetric)
+
+    @property
     def digest(self) -> str:
         """Equal for ontologies that say the same; part of the key of every artifact made by one."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]

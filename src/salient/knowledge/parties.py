@@ -21,7 +21,7 @@ _OPENING = re.compile(
     rf"\bthis\s+((?:[\w&/,'’\-]+\s+){{0,9}}?{KIND})\b[^\n]{{0,400}}?\b(?:is|are|was|has\s+been|,?\s*dated|made|entered|effective|by\s+and|between|among)\b",
     re.IGNORECASE,
 )
-_BETWEEN = re.compile(r"\b(?:by\s+and\s+(?:between|among(?:st)?)|between|among(?:st)?|is\s+made\s+by)\b", re.IGNORECASE)  # fmt: skip
+_BETWEEN = re.compile(r"\b(?:by\s+and\s+(?:between|among(?:st)?)|between|among(?:st)?|is\s+made\s+by(?!\s+and\s+(?:between|among)))\b", re.IGNORECASE)  # fmt: skip
 _END = re.compile(r"\b(?:W\s?I\s?T\s?N\s?E\s?S\s?S\s?E\s?T\s?H|WITNESSES|RECITALS?|WHEREAS|BACKGROUND|NOW,?\s+THEREFORE|(?:the\s+parties|it\s+is)\s+(?:hereby\s+)?agreed?|1\.\s+(?:definitions|interpretation))\b", re.IGNORECASE)  # fmt: skip
 _HEADING = re.compile(
     r"(?:^|\n)\s*(?:PARTIES|BETWEEN|Between|THE\s+PARTIES|The\s+Parties)\s*:?\s*(?:\n|$)"
@@ -183,7 +183,7 @@ def _shaped(text: str, begin: int, stop: int) -> tuple[int, int] | None:
     capital = sum(w[0].isupper() or not w[0].isalpha() for w in told)
     if not 1 <= len(told) <= 10 or capital < 0.7 * len(told):
         return None
-    if len(surface) < 3 or not surface[0].isupper() or ":" in surface:
+    if len(surface) < 3 or ":" in surface or not any(c.isupper() for c in told[0]):
         return None
     return begin, begin + len(surface)
 

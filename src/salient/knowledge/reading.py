@@ -80,7 +80,7 @@ class FindingRow:
 class Reading:
     """All that linking and extraction made of one document. Equal input gives equal bytes."""
 
-    COMPONENT: ClassVar[str] = "salient.reading@1"
+    COMPONENT: ClassVar[str] = "salient.reading@2"
 
     workspace: str
     component: str = COMPONENT

@@ -87,7 +87,9 @@ def stream(request: ExportRequest, context: Context) -> Iterator[bytes]:
             not with the first piece.
     """
     if request.what == "graph":
-        return knowledge_graph.export(context.tables, context.workspace, request.form)
+        return knowledge_graph.export(
+            context.tables, context.workspace, request.form, context.ontology.symmetric
+        )
     if request.form not in ("csv", "xlsx", "jsonl"):
         raise InvalidInput(f"{request.what} come as csv, xlsx or jsonl, not {request.form}")
     if request.filters and request.what != "documents":

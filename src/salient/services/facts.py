@@ -70,7 +70,9 @@ def list_facts(request: ListFacts, context: Context) -> FactList:
         offset=request.offset,
         limit=request.limit,
     )
-    counted = knowledge_facts.predicates(context.tables, context.workspace, entity=request.entity)
+    counted = knowledge_facts.predicates(
+        context.tables, context.workspace, context.ontology.symmetric, entity=request.entity
+    )
     label = context.ontology.label_of
     return FactList(
         total=total,
@@ -86,6 +88,7 @@ def facts_of(
     total, page = knowledge_facts.page(
         context.tables,
         context.workspace,
+        context.ontology.symmetric,
         entity=entity,
         predicate=predicate,
         offset=offset,
@@ -124,7 +127,7 @@ def _view(context: Context, fact: Fact, names: dict[str, str]) -> FactView:
 
 def every_fact(context: Context) -> Iterator[Fact]:
     """All facts, in a fixed order, as exports want them."""
-    return knowledge_facts.every(context.tables, context.workspace)
+    return knowledge_facts.every(context.tables, context.workspace, context.ontology.symmetric)
 
 
 class JudgeFact(Value):
@@ -149,7 +152,9 @@ def judge(request: JudgeFact, context: Context) -> Judged:
     Raises:
         NotFound: no such fact.
     """
-    fact = knowledge_facts.find(context.tables, context.workspace, request.id)
+    fact = knowledge_facts.find(
+        context.tables, context.workspace, context.ontology.symmetric, request.id
+    )
     verdict = Status.ACCEPTED if request.verdict == "accept" else Status.REJECTED
     log = Log(context.tables, context.workspace)
     return Judged(decision=log.judge(fact, verdict, request.person, request.reason)[0])

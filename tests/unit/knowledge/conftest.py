@@ -6,10 +6,10 @@ import json
 import pytest
 
 from salient.knowledge.names import name_id, normalise
-from salient.knowledge.reading import MentionRow, NameRow, Reading
+from salient.knowledge.reading import FindingRow, MentionRow, NameRow, Reading
 from salient.knowledge.resolve import Resolver
 from salient.knowledge.store import Store
-from salient.storage.sql import Tables
+from salient.storage.sql import Query, Tables
 
 WORKSPACE = "w"
 
@@ -20,14 +20,22 @@ def name_row(surface, kind="ORG", n=1, forms=(), near=()):
     return NameRow(name_id(WORKSPACE, kind, norm), kind, norm, n, surface, context)
 
 
-def reading(*names):
-    """A reading in which each name (a surface or a NameRow) stands once, in one sentence."""
+def reading(*names, findings=()):
+    """A reading in which each name (a surface or a NameRow) stands once, in one sentence.
+
+    `findings` are (subject, predicate, object) by surface.
+    """
     rows = [n if isinstance(n, NameRow) else name_row(n) for n in names]
     mentions = tuple(
         MentionRow(i, 10 * i, 10 * i + 5, None, r.type, r.surface, 0.9, r.name_id, 0, 1000)
         for i, r in enumerate(rows)
     )
-    return Reading(WORKSPACE, Reading.COMPONENT, mentions, tuple(rows), ())
+    ids = {r.surface: r.name_id for r in rows}
+    said = tuple(
+        FindingRow(i, ids[a], predicate, ids[b], None, {}, 0, 4, None, "said", 0.8)
+        for i, (a, predicate, b) in enumerate(findings)
+    )
+    return Reading(WORKSPACE, Reading.COMPONENT, mentions, tuple(rows), said)
 
 
 class Bench:
@@ -39,9 +47,21 @@ class Bench:
         self.sql = tables.load("salient.knowledge", "knowledge.sql")
         self._numbers = itertools.count()
 
-    def put(self, document_id, *names):
+    def put(self, document_id, *names, findings=()):
         with self.tables.transaction() as tx:
-            return self.store.replace_document(tx, document_id, reading(*names))
+            return self.store.replace_document(tx, document_id, reading(*names, findings=findings))
+
+    def enter(self, document_id):
+        """A row of the ledger, which evidence needs."""
+        row = {
+            "id": document_id, "workspace": WORKSPACE, "source_key": document_id, "name": document_id, "version": "v",
+            "size_bytes": 1, "metadata": "{}", "state": "done", "notes": "[]", "depth": 0, "attempts": 0,
+            "added_at": "2020", "updated_at": "2020",
+        }  # fmt: skip
+        names = ", ".join(row)
+        values = ", ".join(f":{n}" for n in row)
+        with self.tables.transaction() as tx:
+            tx.run(Query(f"INSERT INTO document ({names}) VALUES ({values})"), row)
 
     def drop(self, document_id):
         with self.tables.transaction() as tx:

@@ -251,3 +251,72 @@ def test_headings_of_clauses_are_no_names(read):
         "1. Financial Covenants. The company pays.", "Final Repayment Date is in 2025."
     )
     assert not {n.norm for n in reading.names} & {"financial covenants", "final repayment date"}
+
+
+# ---- contracts
+
+
+PREAMBLE = (
+    'This Supply Agreement is made on 4 May 2021 by and between Halden (the "Supplier"), 3150 Almaden Expressway, '
+    'San Jose, CA 94065, and Brightwater Pumps Ltd, a Delaware Corporation (the "Buyer").'
+)
+
+
+def test_terms_are_bound_and_parties_found_with_the_day_and_not_the_postcode(facts):
+    found = facts(PREAMBLE, "The Supplier shall deliver the pumps to the Buyer.")
+    parties = {f[0]: f[3] for f in found if f[1] == "party_to"}
+    assert set(parties) == {"Halden", "Brightwater Pumps Ltd"}
+    assert parties["Halden"]["role"] == "Supplier"
+    assert parties["Halden"]["date"] == "4 May 2021"
+    assert holds(found, "Halden", "supplies", "Brightwater Pumps Ltd")
+
+
+def test_a_term_in_another_case_is_its_party_too(read):
+    reading, _text = read(
+        'This Agreement is between Halden Radio of Oslo, L.L.C. ("HALDEN") and Cedar Ltd ("Cedar").',
+        "Halden shall pay Cedar. HALDEN may stop.",
+    )
+    name = {n.name_id: n.norm for n in reading.names}
+    last = {name[m.name_id] for m in reading.mentions if m.surface.lower() == "halden"}
+    assert last == {"halden radio of oslo llc"}
+
+
+def test_addresses_are_no_entities(read):
+    reading, _ = read(PREAMBLE)
+    assert {n.norm for n in reading.names if n.type == "ORG"} == {"halden", "brightwater pumps ltd"}
+    assert not any("expressway" in n.norm for n in reading.names)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "predicate"),
+    [
+        ("Acme Corp. provided written notice to Beta Ltd.", "supplies"),
+        ("Acme Corp. shall cooperate with Beta Ltd. in any action.", "partner_of"),
+        ("Acme Corp. will settle any third party claims against Beta Ltd.", "sued"),
+        ("Acme Corp. agreed to purchase certain assets of Beta Ltd.", "acquired"),
+    ],
+)
+def test_boilerplate_of_contracts_states_no_fact(facts, sentence, predicate):
+    assert not any(f[1] == predicate for f in facts(sentence))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Ingrid Berg serves as an adviser and not as an employee of Acme Corp.",
+        "Beta Ltd ceased to be a subsidiary of Acme Corp.",
+    ],
+)
+def test_what_is_denied_by_a_word_beside_the_role_is_marked(read, sentence):
+    reading, _ = read(sentence)
+    assert all(
+        f.qualifiers.get("modality") == "negated"
+        for f in reading.findings
+        if f.predicate in {"works_for", "subsidiary_of"}
+        or "employee" in f.qualifiers.get("title", "")
+    )
+
+
+def test_a_company_starts_on_a_date_not_today(facts):
+    assert not any(f[1] == "founded_on" for f in facts("Acme Corp. started today."))
+    assert holds(facts("Acme Corp. was founded in 1994."), "Acme Corp.", "founded_on", "1994")

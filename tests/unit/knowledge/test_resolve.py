@@ -439,3 +439,17 @@ def test_a_block_that_outgrows_its_limit_gives_the_same_as_all_at_once(bench, ro
     grown = bench.state()
     bench.resolve(None)
     assert bench.state() == grown
+
+
+def test_an_authority_with_and_without_its_country_is_one(bench):
+    bench.add("Securities and Exchange Commission")
+    bench.add("U.S. Securities and Exchange Commission")
+    assert bench.same(
+        "Securities and Exchange Commission", "U.S. Securities and Exchange Commission"
+    )
+
+
+def test_a_country_before_a_company_makes_another(bench):
+    bench.add("Halden Steel Works Ltd")
+    bench.add("U.S. Halden Steel Works Ltd")
+    assert not bench.same("Halden Steel Works Ltd", "U.S. Halden Steel Works Ltd")
