@@ -19,6 +19,7 @@ _SIGNS_BEFORE = re.compile(r"[^\w(“\"‘'.&@#$€£]+|[&](?=\s)\s*")
 _LEADING = re.compile(
     r"(?:\d{4,}\s+(?=(?:and|AND)\s)|\d+(?:\.\d+)+\.?\s*|\d+[A-Z]\.\s+|(?:and|or|between|by|with|AND|OR|BETWEEN|&)\s+|[a-z]\.\s+(?=[A-Z]))"
 )
+_CLAUSE = re.compile(r"\d+\.\d+(?:\.\d+)*\.?\s+(?=[A-Z])")
 _LABEL = re.compile(r"(?:[A-Z][\w-]*\s+){0,2}[A-Z][\w-]*\s?[:：]\s*(?=\S)")
 _OFFICE = re.compile(r"(?:(?:sole|managing|general|vice|senior|deputy|chief|executive|co-?)\s*)*(?:director|manager|president|secretary|treasurer|chairman|chairwoman|officer|ceo|cfo|coo|cto|member|partner)(?:\s+(?:and|&)\s+(?:chief\s+)?(?:[a-z]+\s+)?(?:officer|director|president|manager|secretary|chairman))?\s+(?:of\s+)?(?=[A-Z])", re.IGNORECASE)  # fmt: skip
 _DESCRIBED = re.compile(r"\s*,\s+(?:an?|the)\s+(?=[A-Za-z])")
@@ -34,7 +35,8 @@ def name_in(text: str, start: int, end: int, kind: str) -> tuple[int, int]:
     """The name within a mention; `(start, start)` when nothing is left."""
     start, end = _piece(text, start, end, kind)
     if kind not in {"ORG", "PERSON"}:
-        return start, end
+        mark = _CLAUSE.match(text, start, end)
+        return (mark.end() if mark else start), end
     moved = True
     while moved:
         moved = False

@@ -46,6 +46,9 @@ _TERMS_OF_CONTRACTS = frozenset(
     policies services service software information materials material data records record user users employees program
     programs plan plans site sites website equipment technology improvements specifications network""".split()
 )
+_OF_SOMEBODY = frozenset(
+    "affiliate affiliates subsidiary subsidiaries designee designees assignee assignees".split()
+)
 # Bodies whose names are made of everyday words: the Securities and Exchange Commission.
 _INSTITUTIONS = frozenset(
     "commission court ministry university exchange senate congress parliament".split()
@@ -127,6 +130,7 @@ class Terms:
 
     def __init__(self, text: str, defined: Collection[str]) -> None:
         self._defining = defines_words(text, len(defined))
+        self._text = text
         self._small: Counter[str] = Counter()
         if self._defining:
             self._small.update(_SMALL_WORD.findall(text))
@@ -145,6 +149,10 @@ class Terms:
         last = name.tokens[-1]
         if kind in {"LAW", "WORK"}:
             return last in _TERMS or last in _TERMS_OF_CONTRACTS
+        if last in _OF_SOMEBODY:
+            return kind != "PLACE"
+        if self._is_shout(surface, kind):
+            return True
         common = last in _TERMS_OF_CONTRACTS or is_role(last)
         if kind in {"ORG", "PERSON", "PRODUCT", "EVENT"} and common and self._is_small(last):
             return True  # of a party, mostly: "Acme Affiliates"
@@ -153,9 +161,17 @@ class Terms:
         ):
             return False
         told = [t for t in name.tokens if t not in words("stop")]
-        if kind == "PERSON" and len(told) > 1:
-            return False  # "Mark Hill" is made of small words, too
+        if kind == "PERSON" and len(told) > 1 and not last.endswith("s"):
+            return False  # "Mark Hill" is made of small words, too; "Owned Patents" is nobody
         return bool(told) and all(self._is_small(t) for t in told)
+
+    def _is_shout(self, surface: str, kind: str) -> bool:
+        """Whether words stand in capitals alone in all the text: a heading, for a name has a form, too."""
+        words_of = surface.split()
+        long = max(map(len, words_of), default=0) > 6 or len(words_of) > 1
+        if kind == "PLACE" or (kind == "PERSON" and len(words_of) > 1) or not surface.isupper():
+            return False
+        return long and surface.title() not in self._text
 
     def _is_small(self, token: str) -> bool:
         """Whether a word stands in small letters, in the singular or the plural."""

@@ -45,6 +45,11 @@ def test_the_name_in_a_mention(surface, expected):
     assert name(surface) == expected
 
 
+def test_a_clause_number_is_no_part_of_a_product():
+    assert name("3.1 Grant", "PRODUCT") == "Grant"
+    assert name("3.5 mm jack", "PRODUCT") == "3.5 mm jack"
+
+
 def test_a_persons_name_loses_what_follows_a_break():
     assert name("Ingrid Berg\n\nTitle", "PERSON") == "Ingrid Berg"
 
@@ -156,6 +161,13 @@ CONTRACT = (
         ("Halden Software Ltd", "ORG", False),
         ("Securities and Exchange Commission", "ORG", False),
         ("Quality Agreement", "LAW", True),
+        ("Halden Affiliate", "ORG", True),
+        ("Licensed Users", "PERSON", True),
+        ("CERTAIN PORTIONS", "ORG", True),
+        ("SIGNATURES", "PERSON", True),
+        ("NASDAQ", "ORG", False),
+        ("INGRID BERG", "PERSON", False),
+        ("GENEVA", "PLACE", False),
         ("Mark Hill", "PERSON", False),
         ("Halden", "ORG", False),
     ],
