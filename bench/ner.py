@@ -31,25 +31,8 @@ ROLES = {
     "subsidiary", "holders", "guarantors", "issuer", "investor", "investors", "grantor", "debtor",
 }  # fmt: skip
 NO_SPACE_BEFORE = {
-    ",",
-    ".",
-    ";",
-    ":",
-    "?",
-    "!",
-    "%",
-    ")",
-    "'s",
-    "'",
-    "''",
-    "n't",
-    "]",
-    '"),',
-    '")',
-    "'re",
-    "'ve",
-    "'ll",
-}
+    ",", ".", ";", ":", "?", "!", "%", ")", "'s", "'", "''", "n't", "]", '"),', '")', "'re", "'ve", "'ll",
+}  # fmt: skip
 NO_SPACE_AFTER = {"(", "$", "``", "[", '("'}
 
 
@@ -92,27 +75,23 @@ def document(sentences: list[tuple[list[str], list[str]]], *, roles: bool) -> Go
 
 
 def read(path: Path, *, tag_column: int, word_column: int, roles: bool = False) -> list[Gold]:
-    opened = (
-        lzma.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".xz"
-        else path.open(encoding="utf-8")
-    )
+    raw = path.read_bytes()
+    written = (lzma.decompress(raw) if path.suffix == ".xz" else raw).decode()
     documents: list[list[tuple[list[str], list[str]]]] = [[]]
     words: list[str] = []
     tags: list[str] = []
-    with opened as lines:
-        for line in [*lines, "\n"]:
-            parts = line.rstrip("\n").split("\t") if "\t" in line else line.split()
-            new_document = line.startswith(("# newdoc", "-DOCSTART-"))
-            if new_document or not parts or not line.strip():
-                if words:
-                    documents[-1].append((words, tags))
-                    words, tags = [], []
-                if new_document and documents[-1]:
-                    documents.append([])
-            elif not line.startswith("# "):
-                words.append(parts[word_column])
-                tags.append(parts[tag_column])
+    for line in [*written.split("\n"), ""]:
+        parts = line.rstrip("\n").split("\t") if "\t" in line else line.split()
+        new_document = line.startswith(("# newdoc", "-DOCSTART-"))
+        if new_document or not parts or not line.strip():
+            if words:
+                documents[-1].append((words, tags))
+                words, tags = [], []
+            if new_document and documents[-1]:
+                documents.append([])
+        elif not line.startswith("# "):
+            words.append(parts[word_column])
+            tags.append(parts[tag_column])
     return [document(d, roles=roles) for d in documents if d]
 
 
@@ -136,7 +115,7 @@ def f1(right: int, found: int, gold: int) -> dict[str, float]:
 def score(golds: list[Gold], founds: list[set[tuple[int, int, str]]]) -> dict[str, object]:
     counts: Counter[tuple[str, str]] = Counter()
     for gold, found in zip(golds, founds, strict=True):
-        for a, b, kind in found & gold.spans:
+        for _, _, kind in found & gold.spans:
             counts[kind, "right"] += 1
         for _, _, kind in found:
             counts[kind, "found"] += 1
@@ -167,8 +146,8 @@ def main() -> None:
         cpu = time.process_time()
         rows = {"model": raw(golds, roles=bool(how.get("roles"))), "engine": []}
         cpu = time.process_time()
-        for gold, annotations in zip(golds, engine.annotate(g.text for g in golds), strict=True):
-            found = annotations.labelled(annotations.mentions)
+        for gold, made in zip(golds, engine.annotate(g.text for g in golds), strict=True):
+            found = made.labelled(made.mentions)
             rows["engine"].append(
                 kept(
                     gold, ((a, b, label) for a, b, label, _ in found), roles=bool(how.get("roles"))
@@ -202,7 +181,7 @@ def raw(golds: list[Gold], *, roles: bool) -> list[set[tuple[int, int, str]]]:
         spans = list(zip(text.block_start.tolist(), text.block_end.tolist(), strict=True))
         found = []
         with nlp.select_pipes(enable=["ner"]):
-            for (start, end), doc in zip(
+            for (start, _), doc in zip(
                 spans, nlp.pipe(text.text[a:b] for a, b in spans), strict=True
             ):
                 found += [(start + e.start_char, start + e.end_char, e.label_) for e in doc.ents]

@@ -18,7 +18,9 @@ _TAIL = r"(?:(?:,? ?| & )(?:Ltd|LTD|Limited|LIMITED|LLC|Inc|INC|Co|KG|KGaA|Corp|
 
 
 def _pattern(form: str) -> str:
-    return r"\.? ?".join(map(re.escape, form.split("."))) if "." in form else re.escape(form)
+    # Without its stops "a.s." is a word.
+    between = r"\. ?" if form.islower() else r"\.? ?"
+    return between.join(map(re.escape, form.split(".")))
 
 
 _FORMS = "|".join(sorted((_pattern(f) for f in [*_CLEAR, *_UNCLEAR]), key=lambda p: (-len(p), p)))
@@ -81,7 +83,7 @@ def find_companies(piece: str) -> list[tuple[int, int, float]]:
             continue
         end = match.end()
         if piece[end - 1] == "." and _ends_sentence(piece, end):
-            end -= 0 if form.rstrip(".") in _DOTTED else 1
+            end -= 0 if "." in form.rstrip(".") or form.rstrip(".") in _DOTTED else 1
         found.append((start, end, 0.97 if form not in _UNCLEAR else 0.9))
         floor = end
     return found

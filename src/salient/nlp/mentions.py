@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from salient.nlp import cues
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.legal_forms import AFTER
 from salient.nlp.units import Unit
@@ -145,25 +146,38 @@ def is_junk(name: str, label: str) -> bool:
         return True
     if not any(c.isupper() for c in letters) and label not in _PLACES and label != "NORP":
         return letters[0].islower()  # scripts without case have no lower-case names
-    return all(w in GENERIC or w in _OPENERS or not any(c.isalpha() for c in w) for w in words)
+    told = [w for w in words if any(c.isalpha() for c in w)]
+    if any(len(w) > 1 for w in told):
+        told = [w for w in told if len(w) > 1]  # "A. Subcontractor" is an item of a list
+    return all(w in GENERIC or w in _OPENERS for w in told)
 
 
-def refine(text: str, found: Iterable[tuple[int, int, str]], cut: Sequence[Unit]) -> list[Row]:
+def refine(
+    text: str,
+    found: Iterable[tuple[int, int, str]],
+    cut: Sequence[Unit],
+    values: Sequence[Row] = (),
+) -> list[Row]:
     """Clean a model's entities: trim, complete, throw out junk, and make a document agree.
 
     Args:
         found: (start, end, label) of the model, in any order.
         cut: the units of the text.
+        values: what the grammar found; its companies say what their short names are.
 
     Returns:
         (start, end, label, score), in order, not overlapping.
     """
     kept: list[tuple[int, int, str]] = []
+    common = cues.Common(text, cut)
     for row in sorted(found):
         start, end, label = _cleaned(text, *row)
-        if start < end and (not kept or start >= kept[-1][1]):
+        if start >= end or (kept and start < kept[-1][1]):
+            continue
+        if label not in NAMES or not common.names_nothing(text[start:end], label):
             kept.append((start, end, label))
-    return _scored(text, _agreed(text, kept, cut))
+    companies = [text[start:end] for start, end, label, _ in values if label == "ORG"]
+    return _scored(text, _agreed(text, kept, cut, companies))
 
 
 def _cleaned(text: str, start: int, end: int, label: str) -> tuple[int, int, str]:
@@ -171,10 +185,14 @@ def _cleaned(text: str, start: int, end: int, label: str) -> tuple[int, int, str
     if label not in NAMES:
         return *_stripped(text, start, end), label
     start, end = trim(text, start, end)
+    if cues.HONORIFIC_FIRST.match(text[start:end]):
+        label = "PERSON"
     if label == "PERSON" and (match := _TITLE.match(text[start:end])):
         start += match.end()
     if start < end and (match := AFTER.match(text, end)) and label not in ("LAW", "NORP"):
         end, label = match.end(), "ORG"
+    elif start < end:
+        label = cues.relabelled(text, start, end, label)
     return start, start if start < end and is_junk(text[start:end], label) else end, label
 
 
@@ -192,10 +210,15 @@ def _surface(text: str) -> str:
 
 _ACRONYM = 5
 _VOTES_TO_SPREAD = 2
+# What the model calls "Zanotti" in a text about Zanotti East, Inc. Places lend companies their names.
+_OFTEN_COMPANIES = frozenset({"PERSON", "PRODUCT", "WORK_OF_ART", "EVENT", "LAW"})
 
 
 def _agreed(
-    text: str, kept: Sequence[tuple[int, int, str]], cut: Sequence[Unit]
+    text: str,
+    kept: Sequence[tuple[int, int, str]],
+    cut: Sequence[Unit],
+    companies: Iterable[str],
 ) -> list[tuple[int, int, str]]:
     """Give each name one label in the document, and find it where the model overlooked it."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
@@ -208,11 +231,16 @@ def _agreed(
         if labels["PERSON"] * 2 > labels.total() and 2 <= len(words) <= 4:
             for part in {words[0], words[-1]}:
                 parts[part] += labels["PERSON"]
+    heads = {" ".join(_surface(c).split()[:n]) for c in companies for n in (1, 2)}
     label_of: dict[str, str] = {}
     for name, labels in votes.items():
         best = max(sorted(labels), key=lambda label: labels[label])
         places = sum(labels[p] for p in _PLACES)
-        label_of[name] = "PERSON" if name in parts and parts[name] >= places else best
+        if name in parts and parts[name] >= places:
+            best = "PERSON"
+        elif name in heads and best in _OFTEN_COMPANIES:
+            best = "ORG"
+        label_of[name] = best
     relabelled = [
         (a, b, label_of[_surface(text[a:b])] if label in NAMES else label) for a, b, label in kept
     ]
@@ -220,7 +248,10 @@ def _agreed(
         (name, label) for name, label in label_of.items()
         if label != "NORP" and (" " in name or votes[name].total() >= _VOTES_TO_SPREAD)
     ]  # fmt: skip
-    spread += [(part, "PERSON") for part in parts if part not in label_of and len(part) > 2]
+    spread += [
+        (part, "PERSON") for part in parts
+        if part not in label_of and len(part) > 2 and not is_junk(part, "PERSON")
+    ]  # fmt: skip
     overlooked = [
         (a, b, label) for a, b, label, _ in Gazetteer(sorted(spread)).find(text, cut)
         if text[a].isupper() or not text[a].islower()

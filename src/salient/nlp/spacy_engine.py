@@ -159,8 +159,8 @@ class SpacyEngine(Engine):
                 found += named
         parts += [rule_rows(text.text, unit, strings) for unit in cut if not unit.prose]
         tokens = join(parts)
-        names = mentions.refine(text.text, found, cut)
         values = grammar.find(text.text, cut)
+        names = mentions.refine(text.text, found, cut, values)
         known = gazetteer.find(text.text, cut) if gazetteer else []
         combined = mentions.combine(names, values, known)
         phrases = keyphrases.extract(text.text, tokens, strings.table(), cut)

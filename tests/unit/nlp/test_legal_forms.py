@@ -21,6 +21,8 @@ from salient.nlp.legal_forms import find_companies
         ("In 2021 Halden AS, since May Aurora AS", ["Halden AS", "Aurora AS"]),
         ("BANK OF THE WEST CORP", ["BANK OF THE WEST CORP"]),
         ("24 Hour Fitness Inc. opens", ["24 Hour Fitness Inc."]),
+        ("Seznam a.s. and Gorenje d.d. or Petrol d. o. o.", ["Seznam a.s.", "Gorenje d.d.", "Petrol d. o. o."]),
+        ("Except as the Lender as such, Adele add", []),
         ("The Company shall pay", []),
         ("the Seller AS IS", []),
         ("Limited liability", []),

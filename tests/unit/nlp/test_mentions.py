@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salient.model import Kind
-from salient.nlp import mentions
+from salient.nlp import grammar, mentions
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.units import Unit
 
@@ -72,7 +72,7 @@ def test_a_name_is_not_junk(name, label):
     assert not mentions.is_junk(name, label)
 
 
-def refined(text, *marked):
+def refined(text, *marked, values=()):
     """Refine the marked stretches; of a stretch that comes twice, "name#2" is the second."""
     rows = []
     for surface, label in marked:
@@ -82,7 +82,7 @@ def refined(text, *marked):
             at = text.index(name, at + 1)
         rows.append((at, at + len(name), label))
     unit = Unit(0, len(text), Kind.PARAGRAPH, prose=True)
-    return [(text[a:b], label) for a, b, label, _ in mentions.refine(text, rows, [unit])]
+    return [(text[a:b], label) for a, b, label, _ in mentions.refine(text, rows, [unit], values)]
 
 
 class TestRefine:
@@ -115,6 +115,25 @@ class TestRefine:
             ("Halden Maritime", "ORG"),
             ("HALDEN MARITIME", "ORG"),
         ]
+
+    def test_a_companys_short_name_is_that_company(self):
+        text = "Zanotti East, Inc. pays. Zanotti sues in Bergen; Bergen Oil Inc. does not."
+        values = grammar.find(text, [Unit(0, len(text), Kind.PARAGRAPH, prose=True)])
+        marked = [("Zanotti#2", "PERSON"), ("Bergen", "GPE")]
+        assert refined(text, *marked, values=values) == [("Zanotti", "ORG"), ("Bergen", "GPE")]
+
+    def test_an_honorific_makes_a_person(self):
+        assert refined("with Ms. Maya Okafor.", ("Ms. Maya Okafor", "GPE")) == [
+            ("Maya Okafor", "PERSON")
+        ]
+
+    def test_a_defined_term_is_no_name(self):
+        text = "Each Event of Default is an event that the contract calls a default."
+        assert refined(text, ("Event of Default", "ORG")) == []
+
+    def test_a_letter_before_a_role_is_no_given_name(self):
+        text = "A. Subcontractor pays. Subcontractor sues."
+        assert refined(text, ("A. Subcontractor", "PERSON"), ("Subcontractor#2", "ORG")) == []
 
     def test_values_keep_their_label_and_lose_their_quotes(self):
         assert refined("for “three days”, then", ("“three days”,", "DATE")) == [
