@@ -13,6 +13,7 @@ What a reader promises:
   - LimitExceeded: `too_many_pages`, `zip_bomb`, `too_large`, ...;
   - Unsupported: `unsupported_format`.
 - An error's message is one sentence that says what happened and what a person can do.
+- A child without a name is what its parent holds packed, and is named after it.
 - Equal bytes give equal pieces.
 """
 

@@ -19,6 +19,7 @@ from salient.readers.zipped import Container
 VERSION = 1
 
 _CHUNK = 1 << 18
+_TOLD_ONE_BY_ONE = 20
 _PASSED_OVER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _OPENERS: dict[
     bytes, Callable[[Path], AbstractContextManager[gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]]
@@ -38,6 +39,7 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
         if not names:
             yield Note("no_members", "the archive is empty")
         locked: list[str] = []
+        damaged: list[str] = []
         for number, name in enumerate(names):
             if number >= limits.max_children:
                 yield _members_left_out(len(names), limits)
@@ -48,9 +50,22 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
             try:
                 content = container.read(name)
             except InvalidInput as exc:
-                yield Note("member_unreadable", exc.message)
+                damaged.append(name)
+                if len(damaged) <= _TOLD_ONE_BY_ONE:
+                    yield Note("member_unreadable", exc.message)
                 continue
             yield Child(safe_name(name), content)
+        if damaged and len(damaged) == len(names):
+            raise InvalidInput(
+                "the archive is cut off or damaged: none of its members can be read; get it anew "
+                "and add it again",
+                code="truncated",
+            )
+        if len(damaged) > _TOLD_ONE_BY_ONE:
+            yield Note(
+                "member_unreadable",
+                f"{len(damaged) - _TOLD_ONE_BY_ONE} more of its {len(names)} members are damaged",
+            )
         if locked and len(locked) == len(names):
             raise InvalidInput(
                 "the archive is protected by a password: unpack it and add its files",
@@ -98,7 +113,7 @@ def read_tar(file: Path, limits: Limits) -> Iterator[Piece]:
 
 
 def read_packed(file: Path, limits: Limits) -> Iterator[Piece]:
-    """Read a gzip, bzip2 or xz file: a tar's members, or the one file within as a child."""
+    """Read a gzip, bzip2 or xz file: a tar's members, or the one file within as a child without a name."""
     with file.open("rb") as stream:
         magic = stream.read(2)
     try:
@@ -121,7 +136,7 @@ def read_packed(file: Path, limits: Limits) -> Iterator[Piece]:
         raise InvalidInput(
             "the packed file is cut off or damaged: get it anew and add it again", code="truncated"
         ) from exc
-    yield Child(_unpacked_name(file), b"".join(pieces))
+    yield Child("", b"".join(pieces))
 
 
 def safe_name(name: str) -> str:
@@ -139,8 +154,9 @@ def _passed_over(name: str) -> bool:
     return name.startswith("__MACOSX/") or name.rpartition("/")[2] in _PASSED_OVER
 
 
-def _unpacked_name(file: Path) -> str:
-    name = file.name
+def unpacked_name(packed: str) -> str:
+    """What to call the one file within a packed file of this name."""
+    name = packed.rpartition("/")[2]
     for ending in (".gz", ".bz2", ".xz"):
         if name.lower().endswith(ending):
             return safe_name(name[: -len(ending)])

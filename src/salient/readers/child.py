@@ -324,7 +324,9 @@ def _left_out(state: _State) -> str:
     if state.n_pages is None:
         return f"pages after page {state.last_page} were left out"
     first = state.last_page + 1
-    if first >= state.n_pages:
+    if first > state.n_pages:
+        return "what comes with the pages (attachments, notes) was left out"
+    if first == state.n_pages:
         return f"page {state.n_pages} was left out"
     return f"pages {first}-{state.n_pages} were left out"
 

@@ -133,6 +133,7 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
         yield from walker.notes()
         yield from package.embedded()
         yield from walker.chunks()
+        yield from package.notes()
 
 
 class _Walker:

@@ -17,7 +17,11 @@ VERSION = 1
 
 _MAX_PIXELS = 120_000_000
 """A frame larger than this is refused before it is unpacked: a small file can hold a huge one."""
+_SHARE_OF_MEMORY = 0.6
 _OCR_PIXELS = 30_000_000
+_OCR_SIDE = 32_000
+_ROW_BYTES = 32
+"""What a row of pixels costs beside them, in the copies that are made."""
 _USUAL_DPI = 200.0
 
 
@@ -48,7 +52,10 @@ def _frames(image: Image.Image, limits: Limits) -> Iterator[Piece]:
         try:
             image.seek(index)
             pixels = image.width * image.height
-            if pixels > _MAX_PIXELS:
+            # A JPEG is unpacked small and grey when it is large; others as they are, and then copied.
+            bands = 1 if image.format == "JPEG" else 2 * len(image.getbands())
+            unpacked = pixels * bands + _ROW_BYTES * image.height
+            if pixels > _MAX_PIXELS or unpacked > _SHARE_OF_MEMORY * limits.memory_bytes:
                 raise LimitExceeded(
                     f"the image has {image.width} x {image.height} pixels: scale it down and add "
                     "it again",
@@ -82,8 +89,8 @@ def _upright(image: Image.Image) -> tuple[Image.Image, float]:
         dpi *= (image.width * image.height / pixels) ** 0.5
     frame = ImageOps.exif_transpose(image)
     pixels = frame.width * frame.height
-    if pixels > _OCR_PIXELS:
-        factor = (_OCR_PIXELS / pixels) ** 0.5
+    factor = min(1.0, (_OCR_PIXELS / pixels) ** 0.5, _OCR_SIDE / max(frame.size))
+    if factor < 1:
         frame = frame.convert("L").resize(
             (max(1, int(frame.width * factor)), max(1, int(frame.height * factor)))
         )

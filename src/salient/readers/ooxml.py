@@ -67,6 +67,7 @@ class Package:
         self.container = Container(file, limits)
         self._by_lower = {n.lower().lstrip("/"): n for n in self.container.names()}
         self._limits = limits
+        self._damaged: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +94,15 @@ class Package:
         try:
             return parse(data, f"part {name}")
         except InvalidInput:
+            self._damaged.append(name)
             return parse(data, f"part {name}", recover=True)
+
+    def notes(self) -> list[Note]:
+        """What could be read only in part, if anything."""
+        if not self._damaged:
+            return []
+        names = ", ".join(dict.fromkeys(self._damaged[:20]))
+        return [Note("part_damaged", f"damaged, and read only in part: {names}")]
 
     def relations(self, part: str) -> dict[str, Relation]:
         """Relationships of a part ("" for the package's own) by id."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from salient.errors import InvalidInput
 from salient.model import Block, Kind, Note, Part, Piece
@@ -28,6 +29,8 @@ _BLANK = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _END = re.compile(r"[.!?:;\"”’)\]»。！？]$")
 _TIMING = re.compile(r"(?:\d+:)?\d\d:\d\d[.,]\d{3} -->")
 _SPACES = re.compile(r"[ \t\u00a0]+")
+_T = TypeVar("_T")
+_BLOCKS_A_PART = 5000
 _MAX_BLOCK = 100_000
 """A longer stretch without a blank line is cut at line ends, so that no block is a whole book."""
 
@@ -66,7 +69,16 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
                 f"pages {number}-{len(pages)} were left out: the limit is {limits.max_pages} pages",
             )
             return
-        yield Part(list(paragraphs(page)), page=number if len(pages) > 1 else None)
+        if len(pages) > 1:
+            yield Part(list(paragraphs(page)), page=number)
+        else:
+            yield from parts(paragraphs(page))
+
+
+def parts(blocks: Iterable[Block]) -> Iterator[Part]:
+    """Blocks without pages as parts of a few thousand, so that no more are held at a time."""
+    for held in _batches(blocks, _BLOCKS_A_PART):
+        yield Part(held)
 
 
 def read_source(file: Path, limits: Limits) -> Iterator[Piece]:
@@ -85,21 +97,23 @@ def read_subtitles(file: Path, limits: Limits) -> Iterator[Piece]:
     decoded = decode(content)
     yield from notes
     yield from decoded.notes()
-    blocks = []
-    for cue in _BLANK.split(decoded.text.strip()):
+    yield from parts(_cues(decoded.text))
+
+
+def _cues(text: str) -> Iterator[Block]:
+    for cue in _BLANK.split(text.strip()):
         lines = cue.split("\n")
         if lines[0].startswith(("WEBVTT", "STYLE", "REGION", "NOTE")):
             comment = cue.removeprefix("NOTE").strip()
             if lines[0].startswith("NOTE") and comment:
-                blocks.append(Block(Kind.FOOTNOTE, comment))
+                yield Block(Kind.FOOTNOTE, comment)
             continue
         at = next((i for i, line in enumerate(lines) if _TIMING.match(line.strip())), None)
         words = " ".join(lines[at + 1 :] if at is not None else lines)
-        words = re.sub(r"<v(?:\.[^ >]*)? ([^>]+)>", r"\1: ", words)
+        words = re.sub(r"<v(?:\.[^ <>]*)? ([^<>]+)>", r"\1: ", words)
         words = re.sub(r"</?[a-z0-9][^<>]*>", "", words)
         words = words.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ")
-        blocks.append(Block(Kind.PARAGRAPH, _SPACES.sub(" ", words.replace("&amp;", "&")).strip()))
-    yield Part(blocks)
+        yield Block(Kind.PARAGRAPH, _SPACES.sub(" ", words.replace("&amp;", "&")).strip())
 
 
 def read_json(file: Path, limits: Limits) -> Iterator[Piece]:
@@ -124,14 +138,17 @@ def read_json(file: Path, limits: Limits) -> Iterator[Piece]:
             return
     if len(records) == 1 and isinstance(records[0], list):
         records = records[0]
-    blocks: list[Block] = []
-    for record in records:
-        lines = list(_leaves(record))
-        blocks += [
-            Block(Kind.PARAGRAPH, "\n".join(lines[start : start + 500]))
-            for start in range(0, len(lines), 500)
-        ]
-    yield Part(blocks)
+    yield from parts(
+        Block(Kind.PARAGRAPH, "\n".join(lines))
+        for record in records
+        for lines in _batches(_leaves(record), 500)
+    )
+
+
+def _batches(rows: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    left = iter(rows)
+    while held := list(islice(left, size)):
+        yield held
 
 
 def _leaves(value: Any) -> Iterator[str]:
@@ -153,7 +170,7 @@ def read_asciidoc(file: Path, limits: Limits) -> Iterator[Piece]:
     decoded = decode(content)
     yield from notes
     yield from decoded.notes()
-    yield Part(list(paragraphs(decoded.text)))
+    yield from parts(paragraphs(decoded.text))
 
 
 def paragraphs(text: str) -> Iterator[Block]:

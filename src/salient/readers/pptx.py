@@ -71,6 +71,7 @@ def read(file: Path, limits: Limits) -> Iterator[Piece]:
         if n_pictures:
             yield Note("images_left_out", f"{n_pictures} pictures were not read")
         yield from package.embedded()
+        yield from package.notes()
 
 
 def _relation_id(node: Element) -> str:

@@ -20,6 +20,7 @@ VERSION = 1
 
 _ROWS_A_BLOCK = 500
 _MAX_ROWS = 200_000
+_LAST_ROW = 1_048_576
 _MAX_CELLS = 4_000_000
 """Of the rectangle that a sheet spans: what is wider is read cell by cell."""
 _WITH_CELLS = (
@@ -109,21 +110,27 @@ def _checked(file: Path, limits: Limits) -> _Book:
             for n in names
             if n.startswith("xl/comments") and n.endswith(".xml")
         )
+        book.notes += package.notes()
         return book
 
 
 def _sheet(name: str, sheet: python_calamine.CalamineSheet) -> Iterator[Piece]:
-    n_rows = sheet.total_height
     merged = _merged(sheet)
     group: list[tuple[int, list[str]]] = []
     blocks: list[Block] = []
     blocks.append(Block(Kind.HEADING, name, 1))
-    number = -1
-    for number, values in enumerate(sheet.iter_rows(), sheet.start[0] if sheet.start else 0):
-        if number >= _MAX_ROWS:
+    first = sheet.start[0] if sheet.start else 0
+    if first >= _LAST_ROW:
+        yield Note("sheet_unreadable", f"sheet {name!r} is damaged: its rows have absurd numbers")
+        return
+    for number, values in enumerate(sheet.iter_rows()):
+        if number < first:
+            continue  # the library fills up with blank rows above
+        if number - first >= _MAX_ROWS:
             yield Note(
                 "rows_left_out",
-                f"sheet {name!r}: {n_rows - number:,} rows were left out; the limit is {_MAX_ROWS:,}",
+                f"sheet {name!r}: {sheet.height - _MAX_ROWS:,} rows were left out; the limit is "
+                f"{_MAX_ROWS:,}",
             )
             break
         cells = [show(v) for v in values]

@@ -229,15 +229,16 @@ _HEADINGS = {
     "paragraph": 4,
 }
 _HEADING = re.compile(
-    r"\\(part|chapter|section|subsection|subsubsection|paragraph)\*?\s*(?:\[[^\]]*\])?\{"
+    r"\\(part|chapter|section|subsection|subsubsection|paragraph)\*?\s*(?:\[[^\[\]]*\])?\{"
 )
 _UNSHOWN = re.compile(
     r"\\(?:label|ref|eqref|pageref|cite[a-z]*|bibliographystyle|bibliography|usepackage|documentclass|input|include|"
     r"includegraphics|vspace|hspace|setlength|newcommand|renewcommand|def|pagestyle|thispagestyle|graphicspath|"
-    r"hypersetup|setcounter|addtolength|definecolor|newtheorem|DeclareMathOperator)\*?(?:\[[^\]]*\])*(?:\{[^{}]*\})*"
+    r"hypersetup|setcounter|addtolength|definecolor|newtheorem|DeclareMathOperator)\*?(?:\[[^\[\]]*\])*(?:\{[^{}]*\})*"
 )
-_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[^}]*\}(?:\[[^\]]*\])?(?:\{[^{}]*\})?")
-_COMMAND = re.compile(r"\\[a-zA-Z@]+\*?(?:\[[^\]]*\])?")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[^}]*\}(?:\[[^\[\]]*\])?(?:\{[^{}]*\})?")
+_BRACE = re.compile(r"\\.|[{}]", re.S)
+_COMMAND = re.compile(r"\\[a-zA-Z@]+\*?(?:\[[^\[\]]*\])?")
 _ACCENTS = {
     '"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
     "c": "\u0327", "v": "\u030c", "u": "\u0306", "H": "\u030b", "k": "\u0328",
@@ -303,13 +304,13 @@ def _latex_prose(source: str) -> Iterator[Block]:
 def _braced(text: str, start: int) -> tuple[str, int]:
     """The inside of the braces that open at `start`, and where it ends; at most 5,000 characters."""
     depth = 0
-    for i in range(start, min(len(text), start + 5000)):
-        if text[i] == "{" and text[i - 1] != "\\":
+    for match in _BRACE.finditer(text, start, start + 5000):
+        if match.group() == "{":
             depth += 1
-        elif text[i] == "}" and text[i - 1] != "\\":
+        elif match.group() == "}":
             depth -= 1
             if depth == 0:
-                return text[start + 1 : i], i + 1
+                return text[start + 1 : match.start()], match.end()
     return "", start + 1
 
 

@@ -12,6 +12,9 @@ _SPACE = re.compile(r"\s+")
 MAX_SPAN = 1000
 """Wider spans are an author's slip or an attack; a browser cuts at the same number."""
 
+_MAX_COLUMNS = 2000
+"""Past these, cells that span rows do not push those below aside: each row costs what is covered."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -59,7 +62,7 @@ def table(rows: Iterable[Sequence[Entry]]) -> Block | None:
                 )
                 pieces.append(text)
                 length += len(text)
-            if down > 1:
+            if down > 1 and column + across <= _MAX_COLUMNS:
                 fresh.update(dict.fromkeys(range(column, column + across), down))
             column += across
         taken = {c: n - 1 for c, n in taken.items() if n > 1}

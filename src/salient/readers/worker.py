@@ -10,15 +10,19 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from salient import readers
 from salient.errors import Error, InvalidInput, LimitExceeded, NotFound
-from salient.model import Child, Metadata, Note, Part, Piece
+from salient.model import Block, Child, Metadata, Note, Part, Piece
 from salient.readers import Limits, cage, frames
 from salient.readers.frames import Tag
+
+_MAX_BLOCKS = 300_000
+"""A block takes some hundred bytes however short it is, here and wherever it goes."""
 
 
 def main() -> None:
@@ -110,7 +114,17 @@ def _pieces(request: dict[str, Any], limits: Limits, out: int) -> Iterator[Piece
             {"media_type": media_type, "component": readers.version(media_type)},
         ),
     )
-    yield from read(file, limits)
+    for piece in read(file, limits):
+        if isinstance(piece, Child) and not piece.name:
+            yield replace(piece, name=_unpacked_name(request["name"]))
+        else:
+            yield piece
+
+
+def _unpacked_name(packed: str) -> str:
+    from salient.readers.archive import unpacked_name
+
+    return unpacked_name(packed)
 
 
 def _recognise(file: Path, name: str) -> str:
@@ -121,20 +135,27 @@ def _recognise(file: Path, name: str) -> str:
 
 def _bounded(pieces: Iterator[Piece], limits: Limits) -> Iterator[Piece]:
     """Hold the limits that concern every reader alike."""
-    n_characters = n_children = child_bytes = 0
+    n_characters = n_blocks = n_children = child_bytes = 0
     children_left = 0
+    told = False
     for piece in pieces:
         match piece:
             case Part():
-                n_characters += sum(len(block.text) for block in piece.blocks)
-                if n_characters > limits.max_characters:
+                room = limits.max_characters - n_characters
+                fitting, whole = _fitting(piece.blocks, room, _MAX_BLOCKS - n_blocks)
+                n_blocks += len(fitting)
+                n_characters += sum(len(block.text) for block in fitting)
+                if not whole:
+                    if fitting:
+                        yield replace(piece, blocks=fitting)
                     where = f"from page {piece.page} on" if piece.page else "at the end"
                     yield Note(
                         "text_left_out",
-                        f"text {where} was left out: the limit is "
-                        f"{limits.max_characters:,} characters",
+                        f"text {where} was left out: the limit is {limits.max_characters:,} "
+                        f"characters and {_MAX_BLOCKS:,} paragraphs",
                         piece.page,
                     )
+                    told = True
                     break
             case Child():
                 n_children += 1
@@ -142,15 +163,32 @@ def _bounded(pieces: Iterator[Piece], limits: Limits) -> Iterator[Piece]:
                 if n_children > limits.max_children or child_bytes > limits.max_expanded_bytes:
                     children_left += 1
                     continue
-            case Metadata() | Note():
+            case Note():
+                told = True
+            case Metadata():
                 pass
         yield piece
+    if not (n_characters or n_children or told):
+        yield Note("no_text", "no text was found in the file")
     if children_left:
         yield Note(
             "children_left_out",
             f"{children_left} documents inside this one were left out: the limits are "
             f"{limits.max_children} documents and {limits.max_expanded_bytes:,} bytes",
         )
+
+
+def _fitting(blocks: Sequence[Block], room: int, most: int) -> tuple[list[Block], bool]:
+    """The first blocks, at most `most` and with `room` characters together; whether that is all."""
+    fitting = []
+    for block in blocks[:most]:
+        if len(block.text) > room:
+            if room > 0 and block.word_spans is None and not block.cells:
+                fitting.append(replace(block, text=block.text[:room]))
+            return fitting, False
+        room -= len(block.text)
+        fitting.append(block)
+    return fitting, len(fitting) == len(blocks)
 
 
 def _send(piece: Piece, out: int, folder: Path) -> None:

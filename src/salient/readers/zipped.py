@@ -117,9 +117,13 @@ class Container:
         packed = max(info.compress_size, 1)
         bomb = done > _RATIO_FREE_BYTES and done > _MAX_RATIO * packed
         if self._left < 0 or bomb or (most is not None and done > most):
+            how_much = (
+                f"over {_MAX_RATIO} times its packed size"
+                if bomb
+                else f"more than is allowed ({self._limit // MIB} MiB)"
+            )
             raise LimitExceeded(
-                "the file unpacks to more than is allowed "
-                f"({self._limit // MIB} MiB): unpack it yourself and add what you need",
+                f"the file unpacks to {how_much}: unpack it yourself and add what you need",
                 code="zip_bomb",
                 member=info.filename,
                 expanded_bytes=done,

@@ -337,6 +337,20 @@ def test_a_sheet_that_is_huge_and_almost_empty_is_read_cell_by_cell(tmp_path):
     assert "sparse_sheet" in codes(pieces)
 
 
+def test_merged_cells_below_blank_rows_keep_their_spans(tmp_path):
+    def fill(book):
+        sheet = book.add_worksheet("S")
+        sheet.write_row("C5", ["Item", "Sum"])
+        sheet.merge_range("C6:D6", "Total")
+
+    found = blocks(spreadsheet.read(workbook(tmp_path, fill), Limits()))[-1]
+    assert [(c.row, c.column, c.column_span) for c in found.cells] == [
+        (0, 0, 1),
+        (0, 1, 1),
+        (1, 0, 2),
+    ]
+
+
 def test_a_charts_title_is_read_and_its_numbers_where_they_stand(tmp_path):
     def fill(book):
         book.add_worksheet("Data").write_column("A1", [11, 22, 33])
