@@ -71,7 +71,7 @@ _POSSESSIVE = re.compile(r"(?<=\w)(?:['’‘ʼ´`]s|(?<=s)['’ʼ])\s*$", re.IG
 _INITIALS = re.compile(r"(?<!\w)((?:\w\.){2,})(?!\w\w)|(?<!\w)(\w\.(?:\w\.)*\w)(?!\w)")
 _SLASHED = re.compile(r"(?<!\w)(\w)/(\w)(?!\w)")
 _OTHER = re.compile(r"[^a-z0-9+#]+")
-_LONE_SIGN = re.compile(r"(?<![\w+#])[+#]+")
+_LONE_SIGN = re.compile(r"(?<![^\W_])(?<![+#])[+#]+")
 
 
 def fold(text: str) -> str:

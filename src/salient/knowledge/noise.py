@@ -37,7 +37,11 @@ _ROOM = re.compile(r"(?:suite|floor|room|unit|building|bldg|p\.?\s?o\.?\s?box|zi
 _POSTCODE = re.compile(r"(?:^|\s)(?:[A-Z]{2}\s+\d{5}(?:-\d{4})?|[A-Z]\d[A-Z]\s?\d[A-Z]\d)$")
 _REFERENCE = re.compile(r"(?:the\s+)?(?:schedule|exhibit|section|article|annex|appendix|clause|rule|attachment|paragraph|chapter|figure|item|amendment|addendum|recital)\s+(?:no\.?\s*)?(?:\(?\d[\w.()-]*|[IVXLC]+|\(?[A-Z]\)?)(?![\w’'])", re.IGNORECASE)  # fmt: skip
 _LEGALESE = re.compile(r"\b(?:shall\s+mean|has\s+the\s+meaning|herein(?:after)?|here(?:to|of|under|by)|there(?:to|of|under)|whereas|witnesseth)\b", re.IGNORECASE)  # fmt: skip
+_STATUTE = re.compile(r"\b(?:act|code|laws?|rules|regulations?|treaty|constitution|statutes?|directive|convention|charter|gdpr|[a-z]\.?f\.?r|u\.?s\.?c)\b", re.IGNORECASE)  # fmt: skip
 _SMALL_WORD = re.compile(r"(?<![\w’'-])[a-z]{2,}(?![\w-])")
+_OFFICES = frozenset(
+    "ceo cfo coo cto cmo cio president chairman director manager secretary treasurer vp".split()
+)
 _DEGREES = frozenset("ma ba bs ms mba phd jd llm msc bsc md llb".split())
 # Last words of terms in documents that define their own.
 _TERMS_OF_CONTRACTS = frozenset(
@@ -69,7 +73,7 @@ def is_no_name(norm: str, kind: str) -> bool:
     if (len(norm) == 1 and norm.isascii()) or is_legal_form(norm) or norm in _CURRENCIES:
         return True
     if norm == "esq" or (
-        kind in {"ORG", "PERSON"} and (norm in words("suffixes") or norm in _DEGREES)
+        kind in {"ORG", "PERSON"} and (norm in words("suffixes") or norm in _DEGREES | _OFFICES)
     ):
         return True
     tokens = norm.split()
@@ -110,6 +114,8 @@ def is_address(text: str, start: int, end: int) -> bool:
 def is_reference(surface: str, kind: str) -> bool:
     """Whether a mention points into a document: "Schedule 1", "Rule 24b-2", "Article I of the Terms"."""
     match = _REFERENCE.match(surface)
+    if match is not None and kind == "LAW":
+        return _STATUTE.search(surface) is None
     return match is not None and (
         kind in {"ORG", "PERSON", "PRODUCT"} or match.end() == len(surface)
     )
@@ -153,14 +159,17 @@ class Terms:
             return kind != "PLACE"
         if self._is_shout(surface, kind):
             return True
-        common = last in _TERMS_OF_CONTRACTS or is_role(last)
-        if kind in {"ORG", "PERSON", "PRODUCT", "EVENT"} and common and self._is_small(last):
-            return True  # of a party, mostly: "Acme Affiliates"
-        if _INSTITUTIONS & set(name.tokens) or (
-            kind == "PLACE" and (label == "GPE" or surface.isupper())
+        if (
+            kind in {"ORG", "PERSON", "PRODUCT", "EVENT"}
+            and last in _TERMS_OF_CONTRACTS
+            and self._is_small(last)
         ):
+            return True  # of a party, mostly: "Acme Affiliates"
+        if kind == "PLACE" and (surface.isupper() or (label == "GPE" and not last.endswith("s"))):
             return False
-        told = [t for t in name.tokens if t not in words("stop")]
+        if _INSTITUTIONS & set(name.tokens):
+            return False
+        told = [t for t in name.tokens if len(t) == 1 or t not in words("stop")]
         if kind == "PERSON" and len(told) > 1 and not last.endswith("s"):
             return False  # "Mark Hill" is made of small words, too; "Owned Patents" is nobody
         return bool(told) and all(self._is_small(t) for t in told)
@@ -168,7 +177,7 @@ class Terms:
     def _is_shout(self, surface: str, kind: str) -> bool:
         """Whether words stand in capitals alone in all the text: a heading, for a name has a form, too."""
         words_of = surface.split()
-        long = max(map(len, words_of), default=0) > 6 or len(words_of) > 1
+        long = len(words_of) > 1 or (len(surface) > 6 and surface.isalpha())
         if kind == "PLACE" or (kind == "PERSON" and len(words_of) > 1) or not surface.isupper():
             return False
         return long and surface.title() not in self._text

@@ -315,7 +315,7 @@ def _heads_of_companies(votes: Mapping[str, Mapping[str, int]]) -> set[str]:
     return {
         norm
         for norm, vote in votes.items()
-        if norm in heads and norm not in surnames and "PLACE" not in vote
+        if norm in heads and norm not in surnames and 2 * vote.get("PLACE", 0) < sum(vote.values())
     }
 
 

@@ -116,6 +116,8 @@ def test_pieces_of_addresses(before, surface, expected):
         ("Exhibit A", "PERSON", True),
         ("Section 230 of the Communications Act", "LAW", False),
         ("Section 230", "LAW", True),
+        ("Section 5.02 Most Favoured Treatment", "LAW", True),
+        ("47 C.F.R. Section 73.3526", "LAW", False),
         ("Article Group Ltd", "ORG", False),
         ("Rule Financial", "ORG", False),
     ],
@@ -131,6 +133,7 @@ def test_references_into_the_document(surface, kind, expected):
         ("ma", "ORG"),
         ("esq", "PLACE"),
         ("jr", "PERSON"),
+        ("coo", "ORG"),
         ("usd", "ORG"),
         ("x", "ORG"),
     ],
@@ -148,7 +151,7 @@ def test_a_state_and_a_band_are_names():
 CONTRACT = (
     "Whereas the parties hereto agree as set out herein and hereunder, and the terms hereof shall mean as "
     "thereof said. The software is licensed. Monthly statements are sent to users. The exchange commission "
-    "of securities is small."
+    "of securities is small. A bank is a bank."
 )
 
 
@@ -168,6 +171,11 @@ CONTRACT = (
         ("NASDAQ", "ORG", False),
         ("INGRID BERG", "PERSON", False),
         ("GENEVA", "PLACE", False),
+        ("COVID-19", "EVENT", False),
+        ("A-Software", "PERSON", False),
+        ("Halden Bank", "ORG", False),
+        ("Users", "PLACE", True),
+        ("Software", "PLACE", True),
         ("Mark Hill", "PERSON", False),
         ("Halden", "ORG", False),
     ],
