@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from salient.app import App
 from salient.interfaces import rest
@@ -26,6 +26,9 @@ from salient.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "examples" / "corpus"
+# Two busy cores may take long for anything; a passing test never waits for this.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 # The first keeps it working as root in a container; the others stop it calling out by itself.
 FLAGS = [
     "--no-sandbox",
@@ -98,11 +101,14 @@ def built() -> None:
 
 @pytest.fixture(scope="session")
 def serve(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Start servers, each over a workspace of its own holding the given paths."""
+    """Start servers, each over a workspace of its own: the given paths, added to a copy of `like`."""
     running: list[tuple[uvicorn.Server, threading.Thread, App]] = []
 
-    def start(*paths: Path) -> Server:
-        app = App(Settings(data_dir=tmp_path_factory.mktemp("data")))
+    def start(*paths: Path, like: Path | None = None) -> Server:
+        data = tmp_path_factory.mktemp("data")
+        if like is not None:
+            shutil.copytree(like, data, dirs_exist_ok=True)
+        app = App(Settings(data_dir=data))
         workspace = Workspace(app)
         if paths:
             workspace.add(*paths, processes=1)
@@ -138,11 +144,21 @@ def corpus(serve: Callable[..., Server]) -> Server:
     return serve(CORPUS)
 
 
-@pytest.fixture
-def scratch(serve: Callable[..., Server]) -> Server:
-    """Two contracts, to be changed at will."""
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a workspace with a contract and a patent is kept, read once for all tests."""
+    data = tmp_path_factory.mktemp("small")
     contracts = sorted((CORPUS / "contracts").glob("*supply*.pdf"))
-    return serve(*contracts, *sorted((CORPUS / "patents").glob("*.txt"))[:1])
+    app = App(Settings(data_dir=data))
+    Workspace(app).add(*contracts, *sorted((CORPUS / "patents").glob("*.txt"))[:1], processes=1)
+    app.close()
+    return data
+
+
+@pytest.fixture
+def scratch(serve: Callable[..., Server], small: Path) -> Server:
+    """A contract and a patent, to be changed at will."""
+    return serve(like=small)
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +181,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     opened = browser.new_context(
         viewport={"width": 1440, "height": 900}, color_scheme="light", reduced_motion="reduce"
     )
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     opened.close()
 

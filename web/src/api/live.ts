@@ -9,40 +9,50 @@ const SETTLE_MS = 900;
 /** Replies that change when documents do. */
 const FOLLOWERS = ["documents/list", "documents/show", "entities/list", "search/documents", "search/passages"];
 
-/** Connect the page to the server's events. Returns whether the stream is up. */
-export function useLive(): boolean {
+/** `live`: told by the server. `asking`: the stream is cut, the server answers. `away`: it does not. */
+export type Link = "live" | "asking" | "away";
+
+/** Connect the page to the server's events. */
+export function useLive(): Link {
   const client = useQueryClient();
-  const [up, setUp] = useState(false);
+  const [link, setLink] = useState<Link>("live");
   useEffect(() => {
     const source = new EventSource("/v1/events");
     let poll = 0;
-    const catchUp = () => void refresh(client);
+    let over = false;
+    const catchUp = async () => {
+      const answers = await refresh(client);
+      if (!over && poll) setLink(answers ? "asking" : "away");
+    };
     source.onopen = () => {
-      setUp(true);
+      setLink("live");
       window.clearInterval(poll);
       poll = 0;
-      catchUp(); // events are a hint: what happened while the stream was cut is read again
+      void catchUp(); // events are a hint: what happened while the stream was cut is read again
     };
     source.onerror = () => {
-      setUp(false);
-      if (!poll) poll = window.setInterval(catchUp, POLL_MS);
+      if (!poll) poll = window.setInterval(() => void catchUp(), POLL_MS);
+      void catchUp();
     };
     source.addEventListener("status", (event) => takeStatus(client, JSON.parse(event.data as string) as Status));
     source.addEventListener("job", (event) => takeJob(client, JSON.parse(event.data as string) as Job));
     return () => {
+      over = true;
       source.close();
       window.clearInterval(poll);
     };
   }, [client]);
-  return up;
+  return link;
 }
 
-async function refresh(client: QueryClient): Promise<void> {
+/** Read status and jobs; say whether the server answered. Views show their own faults. */
+async function refresh(client: QueryClient): Promise<boolean> {
   try {
     takeStatus(client, await call<Status>("status/show"));
     for (const job of (await call<{ jobs: Job[] }>("jobs/list")).jobs) takeJob(client, job);
+    return true;
   } catch {
-    // The server is away; the next try tells. Views show their own faults.
+    return false; // the next try tells more
   }
 }
 

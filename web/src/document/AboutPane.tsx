@@ -6,6 +6,7 @@ import { documentHref, entityHref, quoteHref } from "../place/places";
 import { count, duration, languageName, mediaName, percent, size } from "../text/format";
 
 const TECHNICAL = new Set(["source_key"]);
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
 
 export function AboutPane({ shown }: { shown: DocumentShown }) {
   const { document } = shown;
@@ -40,7 +41,7 @@ export function AboutPane({ shown }: { shown: DocumentShown }) {
             <div className="linklist">{shown.entities.slice(0, 14).map((e) => <div key={e.id}><TypeDot type={e.type} /><Link className="clip" href={entityHref(e.id)}>{e.name}</Link><span className="n">{count(e.n)}</span></div>)}</div>
           </section>
         )}
-        {metadata.length > 0 && <section><h3>What the file says of itself</h3><dl className="dl">{metadata.map(([name, value]) => <div key={name} style={{ display: "contents" }}><dt>{name.replace(/_/g, " ")}</dt><dd>{value}</dd></div>)}</dl></section>}
+        {metadata.length > 0 && <section><h3>What the file says of itself</h3><dl className="dl">{metadata.map(([name, value]) => <div key={name} style={{ display: "contents" }}><dt>{name.replace(/_/g, " ")}</dt><dd>{ISO.test(value) ? <Time iso={value} /> : value}</dd></div>)}</dl></section>}
         {shown.versions.length > 1 && <section><h3>Versions</h3><div className="linklist">{shown.versions.map((v) => <div key={v.version}><Time iso={v.added_at} /><span className="mono quiet">{v.version.slice(0, 10)}</span><span className="n">{size(v.size_bytes)}</span></div>)}</div></section>}
         {shown.stages.length > 0 && <section><h3>How it was read</h3><div className="linklist">{shown.stages.map((s) => <div key={s.stage} title={s.component}><span>{s.stage}</span><span className="clip mono quiet">{s.component}</span><span className="n">{duration(s.seconds)}</span></div>)}</div></section>}
       </div>

@@ -5,42 +5,47 @@ import { useAction, useCall } from "../api/hooks";
 import type { DocumentShown, Mention } from "../api/types";
 import { Icon } from "../parts/icons";
 import { Empty, FaultCard, IconButton, leaf, SearchBox, Segments, Skeleton, StateBadge, Tabs } from "../parts/parts";
+import { PANES_PX, useNarrow } from "../parts/useNarrow";
 import { useTyped } from "../parts/useTyped";
-import { href } from "../place/codec";
+import { href, type PlaceOf } from "../place/codec";
 import { ASK, DOCUMENT, documentHref, entityHref } from "../place/places";
 import { useKeys } from "../place/useKeys";
 import { usePlace } from "../place/usePlace";
 import { count, languageName, mediaName, plural } from "../text/format";
 import { AboutPane, SimilarPane } from "./AboutPane";
-import { FindingsPane } from "./FindingsPane";
+import { FindingsPane, Picked } from "./FindingsPane";
 import { PagePane, type PaneProps } from "./PagePane";
 import { TextPane } from "./TextPane";
-import { useFindings, useHits, type HitPlace } from "./usePages";
+import { mergedFindings, useFindings, useHits, usePage, type HitPlace } from "./usePages";
 import type { Jump } from "./useWindow";
 
 export default function DocumentView({ id }: { id: string }) {
   const shown = useCall<DocumentShown>("documents/show", { id });
   if (shown.error) return <div style={{ padding: 24, maxWidth: 640 }}><FaultCard error={shown.error} retry={() => void shown.refetch()} /><p style={{ marginTop: 12 }}><Link href="/documents">All documents</Link></p></div>;
   if (!shown.data) return <div style={{ padding: 24 }}><Skeleton lines={8} height={18} /></div>;
-  return shown.data.document.state === "done" && shown.data.n_view_pages > 0 ? <Reading id={id} shown={shown.data} /> : <Unread shown={shown.data} />;
+  return shown.data.document.state === "done" && shown.data.n_view_pages > 0 && !isContainer(shown.data) ? <Reading id={id} shown={shown.data} /> : <Unread shown={shown.data} />;
 }
+
+/** An archive: no words of its own, only documents. */
+const isContainer = (shown: DocumentShown): boolean => shown.children.length > 0 && !shown.document.n_characters;
 
 /** A document without text: why, and what can be done. */
 function Unread({ shown }: { shown: DocumentShown }) {
   const { document } = shown;
   const action = useAction(["documents/show", "documents/list", "jobs/list"]);
   const busy = document.state === "queued" || document.state === "running";
+  const holds = document.state === "done" && isContainer(shown);
   return (
     <div className="view">
       <Head shown={shown} />
       <div className="scroll">
-        <Empty icon={busy ? "documents" : "warn"} title={busy ? "This document is being read" : document.state === "done" ? "There is no text in it" : document.state === "duplicate" ? "The same bytes are here already" : "This document could not be read"}
+        <Empty icon={busy || holds ? "documents" : "warn"} title={holds ? `It holds ${plural(shown.children.length, "document")}` : busy ? "This document is being read" : document.state === "done" ? "There is no text in it" : document.state === "duplicate" ? "The same bytes are here already" : "This document could not be read"}
           actions={<>
             {document.duplicate_of && <Link className="btn main" href={documentHref(document.duplicate_of)}>Open the other one</Link>}
-            {!busy && document.state !== "duplicate" && <button type="button" className="btn main" disabled={action.busy} onClick={() => void action.act("jobs/documents/retry", { ids: [document.id] })}><Icon name="retry" />Read it again</button>}
+            {!busy && !holds && document.state !== "duplicate" && <button type="button" className="btn main" disabled={action.busy} onClick={() => void action.act("jobs/documents/retry", { ids: [document.id] })}><Icon name="retry" />Read it again</button>}
             <a className="btn" href={originalUrl(document.id)}><Icon name="open" />Original file</a>
           </>}>
-          <StateBadge state={document.state} stage={document.stage} /><br />{document.reason}
+          {holds ? "Each was read as a document of its own." : <><StateBadge state={document.state} stage={document.stage} /><br /><span className="sentence-case">{document.reason}</span></>}
           {document.attempts > 1 && <><br />Tried {plural(document.attempts, "time")}.</>}
         </Empty>
         {action.fault && <div className="pad"><FaultCard error={action.fault} /></div>}
@@ -61,13 +66,13 @@ function Head({ shown }: { shown: DocumentShown }) {
         <div className="facts">
           {document.title && <span className="clip">{name}</span>}<span>{mediaName(document.media_type)}</span>
           {document.n_pages ? <span>{plural(document.n_pages, "page")}</span> : null}
-          {document.language && <span>{languageName(document.language)}</span>}
+          {document.language && document.language !== "und" && <span>{languageName(document.language)}</span>}
           {shown.parent && <span>inside <Link href={documentHref(shown.parent.id)}>{shown.parent.title ?? leaf(shown.parent.name)}</Link></span>}
           {shown.children.length > 0 && <span>{plural(shown.children.length, "document")} inside</span>}
         </div>
       </div>
-      {document.state === "done" && <Link className="btn" href={href("/ask", ASK, { f: { document: [document.id] } })}><Icon name="ask" />Ask about it</Link>}
-      <a className="btn" href={originalUrl(document.id)} target="_blank" rel="noreferrer"><Icon name="open" />Original</a>
+      {document.state === "done" && !isContainer(shown) && <Link className="btn" aria-label="Ask about it" href={href("/ask", ASK, { f: { document: [document.id] } })}><Icon name="ask" /><span className="wide">Ask about it</span></Link>}
+      <a className="btn" aria-label="Original" href={originalUrl(document.id)} target="_blank" rel="noreferrer"><Icon name="open" /><span className="wide">Original</span></a>
     </header>
   );
 }
@@ -78,7 +83,11 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
   const { document } = shown;
   const pages = shown.n_view_pages;
   const page = Math.min(place.page, pages);
-  const findings = useFindings(id, true);
+  const found = useFindings(id, true);
+  const mark = useMemo(() => (place.start !== null && place.end !== null && place.end > place.start ? { start: place.start, end: place.end } : null), [place.start, place.end]);
+  // What stands on the page in sight is known before the rest of a long document has come.
+  const here = usePage(id, page, mark, place.q).data;
+  const findings = useMemo(() => (found.complete || !here ? found : { ...found, mentions: mergedFindings(found.mentions, here.mentions) }), [found, here]);
   const { hits, capped } = useHits(id, place.q);
   const [typed, type] = useTyped(place.q, (q) => move({ q, start: null, end: null }));
 
@@ -106,7 +115,8 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
     if (!visible.length) return;
     const at = selected ? visible.findIndex((m) => m.ordinal === selected.ordinal) : -1;
     // With nothing selected, begin at the marked passage, else at the page in sight.
-    const next = at >= 0 ? at + by : Math.max(0, visible.findIndex((m) => (place.start !== null ? m.start >= place.start : m.view_page >= page)));
+    const ahead = visible.findIndex((m) => (place.start !== null ? m.start >= place.start : m.view_page >= page));
+    const next = at >= 0 ? at + by : ahead >= 0 ? ahead : findings.complete ? visible.length - 1 : -1;
     if (visible[next]) select(visible[next]);
   };
   const toHit = (hit: HitPlace) => {
@@ -138,8 +148,9 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
     clear: () => move({ m: null, start: null, end: null }),
   });
 
-  const mark = useMemo(() => (place.start !== null && place.end !== null && place.end > place.start ? { start: place.start, end: place.end } : null), [place.start, place.end]);
-  const view = shown.has_images ? place.view : "text";
+  const narrow = useNarrow(PANES_PX);
+  const view = viewOf(place, narrow, shown.has_images);
+  const choose = useCallback((mention: Mention) => { if (narrow) move({ view: "text" }); select(mention); }, [narrow, move, select]);
   const pane: PaneProps = {
     id, version: document.version, name: document.title ?? leaf(document.name), count: pages, mark, query: place.q, page, jump,
     selected: place.m, selectedPage: selected?.view_page ?? (place.m !== null ? page : null), shown: test, onSelect: select, onPage: follow,
@@ -165,22 +176,33 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
             </div>
           )}
           <span className="grow" />
-          {shown.has_images && <Segments label="What is shown" value={place.view} onChange={(v) => move({ view: v })} options={[{ value: "both", name: "Both" }, { value: "page", name: "Page" }, { value: "text", name: "Text" }]} />}
+          {(narrow || shown.has_images) && <Segments label="What is shown" value={view} onChange={(v) => move({ view: v })} options={VIEWS.filter((v) => (narrow ? v.value !== "both" && (v.value !== "page" || shown.has_images) : v.value !== "side"))} />}
         </div>
       </div>
-      <div className={`panes ${view}`}>
-        {view !== "text" && <PagePane {...pane} />}
-        {view !== "page" && <TextPane {...pane} paged={shown.paged} />}
-        <aside className="side" aria-label="Findings and details">
-          <Tabs label="Beside the document" value={place.side} onChange={(side) => move({ side })} options={[{ value: "findings", name: "Findings", n: findings.total }, { value: "about", name: "About" }, { value: "similar", name: "Similar" }]} />
+      <div className={`panes show-${view}`}>
+        {(view === "both" || view === "page") && <PagePane {...pane} />}
+        {(view === "both" || view === "text") && <TextPane {...pane} paged={shown.paged} />}
+        {narrow && view !== "side" && selected && <Picked mention={selected} step={step} />}
+        {(!narrow || view === "side") && <aside className="side" aria-label="Findings and details">
+          <Tabs label="Beside the document" value={place.side} onChange={(side) => move({ side })} options={[{ value: "findings", name: "Findings", n: findings.complete || findings.total ? findings.total : null }, { value: "about", name: "About" }, { value: "similar", name: "Similar" }]} />
           {place.side === "findings" && <FindingsPane all={findings.mentions} visible={visible} total={findings.total} complete={findings.complete} error={findings.error} hidden={place.hide} onHidden={(labels) => move({ hide: labels })}
-            min={place.min} onMin={(min) => move({ min })} group={place.group} onGroup={(group) => move({ group })} selected={selected} onSelect={select} step={step} />}
+            min={place.min} onMin={(min) => move({ min })} group={place.group} onGroup={(group) => move({ group })} selected={selected} onSelect={choose} step={step} />}
           {place.side === "about" && <AboutPane shown={shown} />}
           {place.side === "similar" && <SimilarPane id={id} />}
-        </aside>
+        </aside>}
       </div>
     </div>
   );
+}
+
+type View = PlaceOf<typeof DOCUMENT>["view"];
+const VIEWS: readonly { value: View; name: string }[] = [{ value: "both", name: "Both" }, { value: "page", name: "Page" }, { value: "text", name: "Text" }, { value: "side", name: "Findings" }];
+
+/** The pane or panes to show: what the address asks for, as far as the window and the document allow. */
+function viewOf(place: PlaceOf<typeof DOCUMENT>, narrow: boolean, images: boolean): View {
+  if (!narrow) return !images ? "text" : place.view === "side" ? "both" : place.view;
+  if (place.view === "both") return place.side === "findings" ? "text" : "side";
+  return place.view === "page" && !images ? "text" : place.view;
 }
 
 function Notes({ notes }: { notes: readonly string[] }) {

@@ -57,7 +57,7 @@ export function FindingsPane({ all, visible, total, complete, error, hidden, onH
   };
   if (error) return <div className="side-pad"><FaultCard error={error} /></div>;
   if (!complete && !all.length) return <div className="side-pad"><Skeleton lines={8} /></div>;
-  if (!total) return <Empty icon="entities" title="Nothing was found">No names, dates or amounts stand in this text.</Empty>;
+  if (complete && !total) return <Empty icon="entities" title="Nothing was found">No names stand in this text.</Empty>;
   return (
     <>
       <div className="side-tools">
@@ -78,7 +78,7 @@ export function FindingsPane({ all, visible, total, complete, error, hidden, onH
           </div>
         </div>
         <span className="quiet" style={{ fontSize: 12 }} aria-live="polite">
-          {visible.length === all.length ? plural(all.length, "finding") : `${count(visible.length)} of ${plural(all.length, "finding")}`}{!complete && `, ${count(total - all.length)} still coming`}
+          {visible.length === all.length ? plural(all.length, "finding") : `${count(visible.length)} of ${plural(all.length, "finding")}`}{!complete && total > all.length && `, ${count(total - all.length)} still coming`}
         </span>
       </div>
       <div className="pane" ref={scroller} style={{ flex: 1 }} tabIndex={-1}>
@@ -109,7 +109,7 @@ export function FindingsPane({ all, visible, total, complete, error, hidden, onH
 }
 
 /** What is known of the selected finding, and where it comes from. */
-function Picked({ mention, step }: { mention: Mention; step: (by: number) => void }) {
+export function Picked({ mention, step }: { mention: Mention; step: (by: number) => void }) {
   const look = lookOf(mention.label);
   const card = useRef<HTMLDivElement>(null);
   useEffect(() => card.current?.setAttribute("data-ready", "1"), []);

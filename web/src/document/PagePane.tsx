@@ -36,13 +36,13 @@ export function PagePane(props: PaneProps) {
     return () => watch.disconnect();
   }, []);
   const estimate = useCallback((i: number) => width * (aspects.current.get(i + 1) ?? aspects.current.values().next().value ?? A4), [width]);
-  const pages = usePageWindow({ scroller, count: props.count, estimate, jump: props.jump, page: props.page, onPage: props.onPage });
-  useEffect(() => pages.measure(), [width, pages]);
+  const { pages, remeasure } = usePageWindow({ scroller, count: props.count, estimate, jump: props.jump, page: props.page, onPage: props.onPage });
+  useEffect(remeasure, [width, remeasure]);
   const learn = useCallback((page: number, aspect: number) => {
     const known = aspects.current.get(page) ?? aspects.current.values().next().value ?? A4;
     aspects.current.set(page, aspect);
-    if (Math.abs(known - aspect) > 0.004 || aspects.current.size === 1) pages.measure();
-  }, [pages]);
+    if (Math.abs(known - aspect) > 0.004 || aspects.current.size === 1) remeasure();
+  }, [remeasure]);
   return (
     <div className="pane page-pane" ref={scroller} tabIndex={0} role="region" aria-label="Pages as they look">
       <div style={{ height: pages.getTotalSize(), position: "relative" }}>

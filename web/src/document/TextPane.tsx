@@ -11,7 +11,7 @@ import { usePageWindow } from "./useWindow";
 export function TextPane(props: PaneProps & { paged: boolean }) {
   const scroller = useRef<HTMLDivElement>(null);
   const estimate = useCallback(() => 820, []);
-  const pages = usePageWindow({ scroller, count: props.count, estimate, jump: props.jump, page: props.page, onPage: props.onPage, gap: 0 });
+  const { pages } = usePageWindow({ scroller, count: props.count, estimate, jump: props.jump, page: props.page, onPage: props.onPage, gap: 0 });
   return (
     <div className="pane text-pane" ref={scroller} tabIndex={0} role="region" aria-label="Text">
       <div style={{ height: pages.getTotalSize(), position: "relative" }}>

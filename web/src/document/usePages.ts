@@ -48,6 +48,13 @@ export function useFindings(id: string, enabled: boolean): { mentions: readonly 
   return found?.id === id ? found : { mentions: [], total: 0, complete: false, error: null };
 }
 
+/** Two lists in text order as one, each finding once. */
+export function mergedFindings(some: readonly Mention[], more: readonly Mention[]): readonly Mention[] {
+  const known = new Set(some.map((m) => m.ordinal));
+  const fresh = more.filter((m) => !known.has(m.ordinal));
+  return fresh.length ? [...some, ...fresh].sort((a, b) => a.ordinal - b.ordinal) : some;
+}
+
 export interface HitPlace extends Mark { page: number }
 const MAX_HIT_PASSAGES = 500;
 

@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, type RefObject } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, type RefObject } from "react";
 
 /** Where the panes should go: a page, and in it the first element that fits `find`. */
 export interface Jump { page: number; find: string | null; serial: number }
@@ -82,7 +82,21 @@ export function usePageWindow({ scroller, count, estimate, jump, page, onPage, o
     return () => cancelAnimationFrame(frame);
   }, [jump, pages, scroller]);
 
-  return pages;
+  // Other sizes must not move what is read: the same share of the same page stays at the top.
+  const kept = useRef<{ index: number; share: number } | null>(null);
+  const remeasure = useCallback(() => {
+    const pane = scroller.current;
+    const item = pane ? pages.getVirtualItemForOffset(pane.scrollTop) : undefined;
+    if (pane && item) kept.current = { index: item.index, share: (pane.scrollTop - item.start) / item.size };
+    pages.measure(); // renders again, with the new sizes in place when the layout effect runs
+  }, [pages, scroller]);
+  useLayoutEffect(() => {
+    const now = kept.current && pages.measurementsCache[kept.current.index];
+    if (now && scroller.current) scroller.current.scrollTop = now.start + kept.current!.share * now.size;
+    kept.current = null;
+  });
+
+  return { pages, remeasure };
 }
 
 /** Scroll only this pane, and only when the element is not well in sight. */

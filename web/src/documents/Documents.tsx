@@ -114,7 +114,7 @@ export default function Documents() {
             ? <Empty icon="search" title="Nothing fits" actions={<button type="button" className="btn" onClick={() => { type(""); move({ q: "", state: [], type: [] }); }}>Clear the filters</button>}>No document has that name, state and kind.</Empty>
             : <Empty icon="documents" title="No documents yet" actions={<AddButton main>Choose files</AddButton>}>Drop files or a folder anywhere in this window: PDF, Word, slides, tables, mail, web pages, scans, archives. Nothing leaves this machine.</Empty>)
           : (
-            <div style={{ "--cols": COLUMNS, minWidth: 900 } as React.CSSProperties} role="region" aria-label="Documents">
+            <div className="table-of-documents" style={{ "--cols": COLUMNS } as React.CSSProperties} role="region" aria-label="Documents">
               <div className="grid-head" role="row">
                 <span /><span style={{ display: "contents" }}>{sorter("name", "Name")}</span>{sorter("state", "State")}
                 <span>Kind</span><span className="right">Pages</span>{sorter("size", "Size", true)}{sorter("added", "Added")}<span />
@@ -151,19 +151,19 @@ function DocumentRow({ doc, at, on, onToggle, onRetry, onDelete }: { doc: Doc; a
       <input type="checkbox" checked={on} onChange={onToggle} aria-label={`Select ${name}`} />
       <div className={`name-cell${doc.parent_id ? " child" : ""}`}>
         <Link href={documentHref(doc.id)} className="clip" title={doc.name}>{doc.title || name}</Link>
-        <span className="sub"><span className="clip">{doc.title ? name : folder || (doc.language ? languageName(doc.language) : "")}</span>
-          {doc.parent_id && <Link href={documentHref(doc.parent_id)}>inside another</Link>}</span>
+        <span className="sub"><span className="clip">{doc.title ? name : folder || (doc.language && doc.language !== "und" ? languageName(doc.language) : "")}</span>
+          {doc.parent_id && <Link className="clip" style={{ flex: "0 1 auto" }} href={documentHref(doc.parent_id)}>inside another</Link>}</span>
       </div>
-      <div style={{ minWidth: 0 }}>
+      <div className="state-cell">
         <StateBadge state={doc.state} stage={doc.stage} />
         {doc.state === "duplicate" && doc.duplicate_of && <div className="reason">Same bytes as <Link href={documentHref(doc.duplicate_of)}>another document</Link></div>}
         {ended && doc.reason && <div className="reason">{doc.reason}</div>}
         {doc.state === "done" && doc.notes.length > 0 && <div className="reason" title={doc.notes.join("\n")}><span style={{ color: "var(--warn)" }}>Note:</span> {doc.notes[0]}{doc.notes.length > 1 && ` (and ${doc.notes.length - 1} more)`}</div>}
       </div>
-      <span className="quiet">{doc.media_type ? mediaName(doc.media_type) : "–"}</span>
-      <span className="right tnum quiet">{doc.n_pages ? count(doc.n_pages) : "–"}</span>
-      <span className="right tnum quiet">{size(doc.size_bytes)}</span>
-      <span className="quiet"><Time iso={doc.added_at} /></span>
+      <span className="quiet extra">{doc.media_type ? mediaName(doc.media_type) : "–"}</span>
+      <span className="right tnum quiet extra">{doc.n_pages ? count(doc.n_pages) : "–"}</span>
+      <span className="right tnum quiet extra">{size(doc.size_bytes)}</span>
+      <span className="quiet extra"><Time iso={doc.added_at} /></span>
       <div className="acts">
         {doc.state !== "running" && doc.state !== "queued" && doc.state !== "duplicate" && <IconButton icon="retry" label={`Read ${name} again`} onClick={onRetry} />}
         <IconButton icon="trash" label={`Delete ${name}`} onClick={onDelete} />

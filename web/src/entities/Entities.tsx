@@ -48,11 +48,11 @@ export default function Entities() {
     return (
       <div className={`grid-row${index === at ? " at" : ""}${chosen.has(entity.id) ? " on" : ""}`}>
         <input type="checkbox" checked={chosen.has(entity.id)} onChange={() => toggle(entity)} aria-label={`Select ${entity.name}`} />
-        <span><TypeTag type={entity.type} /></span>
+        <span className="type-cell"><TypeTag type={entity.type} /></span>
         <div className="name-cell"><Link className="clip" href={entityHref(entity.id)} title={entity.name}>{entity.name}</Link></div>
-        <span className="quiet clip" title={others.join("\n")}>{others.length ? others.slice(0, 4).join(" · ") : ""}</span>
-        <span className="quiet">{ORIGINS[entity.origin] ?? entity.origin}</span>
-        <span className="right tnum">{count(entity.n_mentions)}</span><span className="right tnum quiet">{count(entity.n_documents)}</span>
+        <span className="quiet clip also-cell" title={others.join("\n")}>{others.length ? others.slice(0, 4).join(" · ") : ""}</span>
+        <span className="quiet extra">{ORIGINS[entity.origin] ?? entity.origin}</span>
+        <span className="right tnum n-cell">{count(entity.n_mentions)}</span><span className="right tnum quiet extra">{count(entity.n_documents)}</span>
       </div>
     );
   };
@@ -84,7 +84,7 @@ export default function Entities() {
         {list.error ? <div className="pad"><FaultCard error={list.error} retry={list.refetch} /></div>
           : list.pending ? <div className="pad"><Skeleton lines={9} height={24} /></div>
           : list.total === 0 ? <Empty icon="entities" title={narrowed ? "Nobody and nothing fits" : "No entities yet"} actions={narrowed ? <button type="button" className="btn" onClick={clear}>Clear the filters</button> : <Link className="btn" href="/documents">Add documents</Link>}>{narrowed ? "No entity has that name, type and origin." : "People, organisations and places appear here as documents are read."}</Empty>
-          : <div style={{ "--cols": COLUMNS, minWidth: 860 } as React.CSSProperties} role="region" aria-label="Entities">
+          : <div className="table-of-entities" style={{ "--cols": COLUMNS } as React.CSSProperties} role="region" aria-label="Entities">
               <div className="grid-head"><span /><span>Type</span>{sorter("name", "Name")}<span>Also written</span><span>Origin</span>{sorter("mentions", "Mentions", true)}{sorter("documents", "Documents", true)}</div>
               <Rows total={list.total} scroller={scroller} estimate={44} row={render} label="Entities" at={at} near={list.near} top={30} />
             </div>}
@@ -95,5 +95,5 @@ export default function Entities() {
 }
 
 function ExportMenuFacts() {
-  return <ExportMenu what="graph" noun="graph" many="entities and facts" forms={["graphml", "jsonld", "csv"]} label="Graph" />;
+  return <ExportMenu what="graph" noun="graph" many="entities and facts" forms={["graphml", "jsonld", "csv"]} label="Export graph" />;
 }

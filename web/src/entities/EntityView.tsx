@@ -8,6 +8,7 @@ import { Confidence, Empty, FaultCard, IconButton, leaf, Pieces, QuoteBlock, Ske
 import { Rows } from "../parts/Rows";
 import { documentHref, ENTITY, entityHref, graphHref } from "../place/places";
 import { href } from "../place/codec";
+import { SIDE_PX, useNarrow } from "../parts/useNarrow";
 import { usePlace } from "../place/usePlace";
 import { count, plural } from "../text/format";
 import { SEARCH } from "../place/places";
@@ -23,10 +24,12 @@ export default function EntityView({ id }: { id: string }) {
   const [names, setNames] = useState<string[]>([]);
   const undo = useAction(STALE);
   const scroller = useRef<HTMLDivElement>(null);
+  const narrow = useNarrow(SIDE_PX);
   if (reply.error) return <div style={{ padding: 24, maxWidth: 640 }}><FaultCard error={reply.error} retry={() => void reply.refetch()} /><p style={{ marginTop: 12 }}><Link href="/entities">All entities</Link></p></div>;
   if (!reply.data) return <div style={{ padding: 24 }}><Skeleton lines={8} height={18} /></div>;
   const shown = reply.data;
   const { entity } = shown;
+  const tab = place.tab === "around" && !narrow ? "facts" : place.tab;
   const done = (to: string | null) => { setDialog(null); setNames([]); if (to && to !== id) navigate(entityHref(to), { replace: true }); };
   const takeBack = async (decision: Decision) => {
     const reply_ = await undo.act<Decided>("entities/undo", { decision_id: decision.id });
@@ -42,19 +45,20 @@ export default function EntityView({ id }: { id: string }) {
         <Link className="btn" href={href("/search", SEARCH, { f: { entity: [entity.id] } })}><Icon name="search" />Documents</Link>
         <Link className="btn" href={graphHref(entity.id)}><Icon name="graph" />Graph</Link>
       </header>
-      <p className="quiet" style={{ padding: "0 22px 6px" }}>
+      <p className="quiet about-line">
         {plural(entity.n_mentions, "mention")} in {plural(entity.n_documents, "document")} · {ORIGINS[entity.origin] ?? entity.origin}
         {Object.entries(entity.identifiers ?? {}).map(([k, v]) => <span key={k}> · {k.replace(/_/g, " ")} <span className="mono">{v}</span></span>)}
       </p>
-      {typeof entity.properties?.description === "string" && <p style={{ padding: "0 22px 8px", maxWidth: 780 }}>{entity.properties.description}</p>}
+      {typeof entity.properties?.description === "string" && <p className="about-line">{entity.properties.description}</p>}
       <div className="entity-body">
         <div className="entity-main">
-          <Tabs label="About this entity" value={place.tab} onChange={(tab) => move({ tab })} options={[{ value: "facts", name: "Facts", n: shown.n_facts }, { value: "mentions", name: "Mentions", n: entity.n_mentions }, { value: "names", name: "Names", n: shown.names.length }, { value: "history", name: "History", n: shown.decisions.length }]} />
-          <div className="scroll" ref={scroller} tabIndex={0} role="region" aria-label={place.tab}>
-            {place.tab === "facts" && <Facts entity={entity.id} predicate={place.predicate} onPredicate={(predicate) => move({ predicate })} />}
-            {place.tab === "mentions" && <Mentions id={id} scroller={scroller} />}
-            {place.tab === "names" && <Names shown={shown} chosen={names} onChoose={setNames} onSplit={() => setDialog("split")} />}
-            {place.tab === "history" && (
+          <Tabs label="About this entity" value={tab} onChange={(to) => move({ tab: to })} options={[{ value: "facts", name: "Facts", n: shown.n_facts }, { value: "mentions", name: "Mentions", n: entity.n_mentions }, { value: "names", name: "Names", n: shown.names.length }, { value: "history", name: "History", n: shown.decisions.length }, ...(narrow ? [{ value: "around" as const, name: "Around" }] : [])]} />
+          <div className="scroll" ref={scroller} tabIndex={0} role="region" aria-label={tab}>
+            {tab === "facts" && <Facts entity={entity.id} predicate={place.predicate} onPredicate={(predicate) => move({ predicate })} />}
+            {tab === "mentions" && <Mentions id={id} scroller={scroller} />}
+            {tab === "names" && <Names shown={shown} chosen={names} onChoose={setNames} onSplit={() => setDialog("split")} />}
+            {tab === "around" && <Around shown={shown} />}
+            {tab === "history" && (
               <div className="pad" style={{ paddingTop: 14 }}>
                 {undo.fault && <FaultCard error={undo.fault} />}
                 {!shown.decisions.length ? <Empty icon="undo" title="Nobody has changed it">Merges, splits and new names are listed here, and each can be taken back.</Empty>
@@ -63,19 +67,26 @@ export default function EntityView({ id }: { id: string }) {
             )}
           </div>
         </div>
-        <aside className="entity-side" aria-label="Around this entity">
-          <section><h3>Near it</h3><MiniGraph id={entity.id} />
-            <div className="linklist" style={{ marginTop: 8 }}>{shown.neighbours.slice(0, 10).map((n) => <div key={n.id}><TypeDot type={n.type} /><Link className="clip" href={entityHref(n.id)}>{n.name}</Link><span className="n">{count(n.n)}</span></div>)}</div>
-          </section>
-          <section><h3>{plural(entity.n_documents, "document")}</h3>
-            <div className="linklist">{shown.documents.slice(0, 25).map((d) => <div key={d.id}><Link className="clip" href={documentHref(d.id)} title={d.name}>{d.title ?? leaf(d.name)}</Link>{d.date && <span className="quiet" style={{ fontSize: 12, whiteSpace: "nowrap" }}><Time iso={d.date} /></span>}<span className="n">{count(d.n)}</span></div>)}</div>
-          </section>
-        </aside>
+        {!narrow && <Around shown={shown} />}
       </div>
       <MergeWith key={`m${dialog === "merge"}`} opened={dialog === "merge"} entity={entity} onClose={() => setDialog(null)} onDone={done} />
       <RenameDialog key={`r${dialog === "rename"}`} opened={dialog === "rename"} entity={entity} types={[]} onClose={() => setDialog(null)} onDone={done} />
       <SplitDialog opened={dialog === "split"} shown={shown} names={names} onClose={() => setDialog(null)} onDone={() => done(null)} />
     </div>
+  );
+}
+
+function Around({ shown }: { shown: EntityShown }) {
+  const { entity } = shown;
+  return (
+    <aside className="entity-side" aria-label="Around this entity">
+      <section><h3>Near it</h3><MiniGraph id={entity.id} />
+        <div className="linklist" style={{ marginTop: 8 }}>{shown.neighbours.slice(0, 10).map((n) => <div key={n.id}><TypeDot type={n.type} /><Link className="clip" href={entityHref(n.id)}>{n.name}</Link><span className="n">{count(n.n)}</span></div>)}</div>
+      </section>
+      <section><h3>{plural(entity.n_documents, "document")}</h3>
+        <div className="linklist">{shown.documents.slice(0, 25).map((d) => <div key={d.id}><Link className="clip" href={documentHref(d.id)} title={d.name}>{d.title ?? leaf(d.name)}</Link>{d.date && <span className="quiet" style={{ fontSize: 12, whiteSpace: "nowrap" }}><Time iso={d.date} /></span>}<span className="n">{count(d.n)}</span></div>)}</div>
+      </section>
+    </aside>
   );
 }
 
@@ -91,7 +102,7 @@ function Facts({ entity, predicate, onPredicate }: { entity: string; predicate: 
   const { facts, predicates, total } = reply.data;
   if (!total && !predicate) return <Empty icon="graph" title="No facts about it">A fact needs a sentence that states it. The mentions show where the name stands.</Empty>;
   return (
-    <div className="pad" style={{ paddingTop: 14, display: "grid", gap: 10 }}>
+    <div className="pad" style={{ paddingTop: 14, display: "grid", gridTemplateColumns: "minmax(0, 1fr)", gap: 10 }}>
       {(predicates.length > 1 || predicate) && <div className="chips" role="group" aria-label="Kinds of fact">{predicates.map((p) => <button key={p.value} type="button" className="chip off-plain" aria-pressed={p.value === predicate} onClick={() => onPredicate(p.value === predicate ? "" : p.value)}>{p.label} <span className="n">{count(p.n)}</span></button>)}</div>}
       {judge.fault && <FaultCard error={judge.fault} />}
       {facts.map((fact) => <FactCard key={fact.id} fact={fact} entity={entity} busy={judge.busy} onJudge={(verdict) => void judge.act("facts/judge", { id: fact.id, verdict })} />)}
@@ -137,9 +148,9 @@ const METHODS: Record<string, string> = { kb: "knowledge base", exact: "same nam
 
 function Names({ shown, chosen, onChoose, onSplit }: { shown: EntityShown; chosen: string[]; onChoose: (ids: string[]) => void; onSplit: () => void }) {
   return (
-    <div className="pad" style={{ paddingTop: 14, display: "grid", gap: 10, justifyItems: "start" }}>
+    <div className="pad" style={{ paddingTop: 14, display: "grid", gridTemplateColumns: "minmax(0, 1fr)", gap: 10, justifyItems: "start" }}>
       <p className="quiet">All spellings that count as this entity, and why. Choose those that mean somebody or something else, and split them away.</p>
-      <table className="plain card" style={{ width: "100%" }}>
+      <div className="wide-table"><table className="plain card" style={{ width: "100%" }}>
         <thead><tr><th style={{ width: 30 }}><span className="sr">Select</span></th><th>Name</th><th>Why it belongs</th><th className="right">Mentions</th><th className="right">Documents</th></tr></thead>
         <tbody>{shown.names.map((n) => (
           <tr key={n.name_id}>
@@ -148,7 +159,7 @@ function Names({ shown, chosen, onChoose, onSplit }: { shown: EntityShown; chose
             <td className="right tnum">{count(n.n_mentions)}</td><td className="right tnum">{count(n.n_documents)}</td>
           </tr>
         ))}</tbody>
-      </table>
+      </table></div>
       <button type="button" className="btn" disabled={!chosen.length || chosen.length === shown.names.length} onClick={onSplit}><Icon name="split" />{chosen.length ? `Split ${plural(chosen.length, "name")} away` : "Split names away"}</button>
     </div>
   );

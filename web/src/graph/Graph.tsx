@@ -28,6 +28,8 @@ export default function Graph() {
   const node = nodes.get(place.node);
   const add = (id: string) => { setText(""); move({ at: [...new Set([...place.at, id])], node: id, edge: "" }, true); };
   const expand = (id: string) => move({ open: place.open.includes(id) ? place.open.filter((o) => o !== id) : [...place.open, id] }, true);
+  const toNode = (id: string) => move({ node: id, edge: "" }, true);
+  const toEdge = (id: string) => move({ edge: id, node: "" }, true);
   const onPath = useMemo(() => new Set(path.data && place.to ? path.data.edges.map((e) => e.id) : []), [path.data, place.to]);
 
   return (
@@ -57,7 +59,7 @@ export default function Graph() {
         : (
           <div className="graph-body">
             <div className="graph-stage">
-              {graph.nodes.length > 0 && <Canvas nodes={graph.nodes} edges={graph.edges} centres={centres} node={place.node} edge={place.edge} path={onPath} onNode={(id) => move({ node: id, edge: "" })} onOpen={expand} onEdge={(id) => move({ edge: id, node: "" })} onNothing={() => move({ edge: "", node: "" })} />}
+              {graph.nodes.length > 0 && <Canvas nodes={graph.nodes} edges={graph.edges} centres={centres} node={place.node} edge={place.edge} path={onPath} onNode={toNode} onOpen={expand} onEdge={toEdge} onNothing={() => move({ edge: "", node: "" })} />}
               {near.isPending && <div style={{ padding: 24 }}><Skeleton /></div>}
               <Legend nodes={graph.nodes} />
               {(near.data?.left_out ?? 0) > 0 && <div className="graph-note">The {count(graph.nodes.length)} strongest are shown, {count(near.data!.left_out)} left out. {place.limit < MOST && <button type="button" className="btn small" onClick={() => move({ limit: Math.min(MOST, place.limit * 2) })}>Show more</button>}</div>}
@@ -65,8 +67,9 @@ export default function Graph() {
             <aside className="graph-side" aria-label="What the graph shows">
               {place.to && path.data && !path.data.found && <div className="note"><Icon name="warn" />No path of five links or fewer joins them.</div>}
               {edge ? <EdgeCard edge={edge} nodes={nodes} onClose={() => move({ edge: "" })} />
-                : node ? <NodeCard node={node} edges={graph.edges} nodes={nodes} isOpen={centres.includes(node.id)} isFirst={place.at.includes(node.id)} first={place.at[0]} target={place.to} onExpand={() => expand(node.id)} onEdge={(id) => move({ edge: id, node: "" })} onPath={() => move({ to: place.to === node.id ? "" : node.id })} onClose={() => move({ node: "" })} />
-                : <NodeList nodes={graph.nodes} edges={graph.edges} onNode={(id) => move({ node: id, edge: "" })} onEdge={(id) => move({ edge: id, node: "" })} />}
+                : near.isPending ? <div className="side-pad"><Skeleton lines={8} /></div>
+                : node ? <NodeCard node={node} edges={graph.edges} nodes={nodes} isOpen={centres.includes(node.id)} isFirst={place.at.includes(node.id)} first={place.at[0]} target={place.to} onExpand={() => expand(node.id)} onEdge={toEdge} onPath={() => move({ to: place.to === node.id ? "" : node.id })} onClose={() => move({ node: "" })} />
+                : <NodeList nodes={graph.nodes} edges={graph.edges} onNode={toNode} onEdge={toEdge} />}
             </aside>
           </div>
         )}

@@ -1,6 +1,6 @@
 /** Small parts shared by the views. */
 import { Tooltip } from "@mantine/core";
-import { Fragment, type CSSProperties, type ReactNode } from "react";
+import { Fragment, useEffect, useRef, type CSSProperties, type ReactNode } from "react";
 import { Link } from "wouter";
 import { Fault } from "../api/client";
 import type { Piece, Quote, State } from "../api/types";
@@ -136,8 +136,14 @@ export function Tabs<T extends string>({ label, value, onChange, options }: { la
     const at = options.findIndex((o) => o.value === value);
     onChange(options[(at + by + options.length) % options.length]!.value);
   };
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // Where not all tabs fit, the open one is brought into sight; only this list scrolls.
+    const tab = list.current?.querySelector<HTMLElement>("[aria-selected=true]");
+    if (tab && list.current) list.current.scrollLeft = tab.offsetLeft - list.current.offsetLeft - (list.current.clientWidth - tab.offsetWidth) / 2;
+  }, [value]);
   return (
-    <div className="tabs" role="tablist" aria-label={label} onKeyDown={(e) => { if (e.key === "ArrowRight") step(1); else if (e.key === "ArrowLeft") step(-1); }}>
+    <div ref={list} className="tabs" role="tablist" aria-label={label} onKeyDown={(e) => { if (e.key === "ArrowRight") step(1); else if (e.key === "ArrowLeft") step(-1); }}>
       {options.map((o) => (
         <button key={o.value} type="button" role="tab" aria-selected={o.value === value} tabIndex={o.value === value ? 0 : -1} onClick={() => onChange(o.value)}>
           {o.name}{o.n != null && <span className="n">{o.n.toLocaleString()}</span>}

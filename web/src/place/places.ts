@@ -19,7 +19,7 @@ export const DOCUMENT = {
   min: whole(0),
   side: choice(["findings", "about", "similar"], "findings"),
   group: choice(["order", "name"], "order"),
-  view: choice(["both", "page", "text"], "both"),
+  view: choice(["both", "page", "text", "side"], "both"),
 };
 export const SEARCH = {
   q: text(),
@@ -37,7 +37,7 @@ export const ENTITIES = {
   origin: choice(["", "kb", "found", "person"], ""),
   sort: choice(["mentions", "documents", "name"], "mentions"),
 };
-export const ENTITY = { tab: choice(["facts", "mentions", "names", "history"], "facts"), predicate: text() };
+export const ENTITY = { tab: choice(["facts", "mentions", "names", "history", "around"], "facts"), predicate: text() };
 export const GRAPH = {
   at: list(),
   open: list(),

@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { useCallback, useMemo, useRef } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { call } from "../api/client";
 import { useCall, useStatus } from "../api/hooks";
@@ -23,6 +23,8 @@ export default function Search() {
   const [typed, type] = useTyped(place.q, (q) => move({ q }));
   const status = useStatus();
   const list = useRef<HTMLDivElement>(null);
+  const [filtering, setFiltering] = useState(false);
+  const nFilters = [...Object.values(place.f), ...Object.values(place.x)].reduce((n, values) => n + values.length, 0) + Number(Boolean(place.from)) + Number(Boolean(place.to));
   const narrowed = Object.keys(place.f).length + Object.keys(place.x).length > 0 || Boolean(place.from || place.to);
   const asked = place.q.trim() !== "" || narrowed;
   const body = useMemo(() => ({
@@ -57,7 +59,7 @@ export default function Search() {
   return (
     <div className="view">
       <header className="search-head">
-        <form role="search" onSubmit={(e) => { e.preventDefault(); move({ q: typed }, true); }} style={{ display: "grid", gap: 10 }}>
+        <form role="search" onSubmit={(e) => { e.preventDefault(); move({ q: typed }, true); }} style={{ display: "grid", gap: 10, gridTemplateColumns: "minmax(0, 1fr)" }}>
           <SearchBox big autoFocus value={typed} onChange={type} label="Search all documents" placeholder="Words, “an exact phrase”, -without, field:value" />
         </form>
         <div className="search-bar">
@@ -68,6 +70,7 @@ export default function Search() {
           ]} />
           <span style={{ flex: 1 }} />
           {head && place.tab !== "entities" && <span className="quiet tnum" style={{ fontSize: 12 }}>{duration(head.seconds)}</span>}
+          {asked && place.tab !== "entities" && <button type="button" className="btn small only-narrow" aria-expanded={filtering} onClick={() => setFiltering(!filtering)}>{filtering ? "Show the results" : nFilters ? `Filters (${nFilters})` : "Filters"}</button>}
           <Segments label="How to match" value={place.mode} onChange={(mode) => move({ mode })} options={[{ value: "hybrid", name: "Both", hint: "Words and meaning together" }, { value: "keyword", name: "Words", hint: "Only the words you typed" }, { value: "meaning", name: "Meaning", hint: "Passages near in meaning" }]} />
         </div>
       </header>
@@ -78,7 +81,7 @@ export default function Search() {
               Results open at the passage that was found. Quotation marks keep words together, a minus leaves a word out, an asterisk ends a beginning: <span className="mono">“supply agreement” -draft terminat*</span>
             </Empty>
       ) : (
-        <div className="search-body">
+        <div className={`search-body${filtering && place.tab !== "entities" ? " filtering" : ""}`}>
           <aside className="facets" aria-label="Narrow the result">
             {narrowed && <button type="button" className="btn small" style={{ marginBottom: 14 }} onClick={clear}><Icon name="close" />Clear all filters</button>}
             <Facets facets={facets} include={place.f} exclude={place.x} names={names} stale={open.isPlaceholderData} onChange={(f, x) => move({ f, x }, true)} />

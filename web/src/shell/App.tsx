@@ -2,7 +2,7 @@ import { useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { Component, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { useStatus } from "../api/hooks";
-import { useLive } from "../api/live";
+import { useLive, type Link as Liveness } from "../api/live";
 import type { Status } from "../api/types";
 import { Icon, type IconName } from "../parts/icons";
 import { Empty, FaultCard, Skeleton } from "../parts/parts";
@@ -11,15 +11,29 @@ import { count } from "../text/format";
 import { DropAnywhere, Uploads } from "./Drop";
 import { KeyHelp } from "./KeyHelp";
 
-const Documents = lazy(() => import("../documents/Documents"));
-const DocumentView = lazy(() => import("../document/DocumentView"));
-const Search = lazy(() => import("../search/Search"));
-const Ask = lazy(() => import("../ask/Ask"));
-const Entities = lazy(() => import("../entities/Entities"));
-const EntityView = lazy(() => import("../entities/EntityView"));
-const Graph = lazy(() => import("../graph/Graph"));
-const StatusView = lazy(() => import("../status/StatusView"));
-const Help = lazy(() => import("../status/Help"));
+const VIEWS = {
+  documents: () => import("../documents/Documents"), document: () => import("../document/DocumentView"), search: () => import("../search/Search"),
+  ask: () => import("../ask/Ask"), entities: () => import("../entities/Entities"), entity: () => import("../entities/EntityView"),
+  graph: () => import("../graph/Graph"), status: () => import("../status/StatusView"), help: () => import("../status/Help"),
+};
+const Documents = lazy(VIEWS.documents);
+const DocumentView = lazy(VIEWS.document);
+const Search = lazy(VIEWS.search);
+const Ask = lazy(VIEWS.ask);
+const Entities = lazy(VIEWS.entities);
+const EntityView = lazy(VIEWS.entity);
+const Graph = lazy(VIEWS.graph);
+const StatusView = lazy(VIEWS.status);
+const Help = lazy(VIEWS.help);
+
+/** Fetch the other views while nothing else is done, so that no key or click has to wait for one. */
+function useAllViews(): void {
+  useEffect(() => {
+    // One that fails now is asked for again, and told of, when it is opened.
+    const idle = window.setTimeout(() => Object.values(VIEWS).forEach((view) => void view().catch(() => undefined)), 600);
+    return () => window.clearTimeout(idle);
+  }, []);
+}
 
 const NAV: readonly { to: string; name: string; icon: IconName; n?: (s: Status) => number }[] = [
   { to: "/documents", name: "Documents", icon: "documents", n: (s) => s.total },
@@ -35,8 +49,9 @@ export function App() {
   const [help, setHelp] = useState(false);
   const { setColorScheme } = useMantineColorScheme();
   const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
-  const up = useLive();
+  const link = useLive();
   const status = useStatus();
+  useAllViews();
   const flip = () => setColorScheme(scheme === "dark" ? "light" : "dark");
   useKeys("everywhere", {
     help: () => setHelp(true),
@@ -60,7 +75,7 @@ export function App() {
           </Link>
         ))}
         <div className="grow" />
-        <Pulse status={status.data} up={up} />
+        <Pulse status={status.data} link={link} />
         <Link href="/help" className="nav" aria-current={path.startsWith("/help") ? "page" : undefined} title="Help" aria-label="Help"><Icon name="help" /><span>Help</span><kbd className="kbd n">?</kbd></Link>
         <button type="button" className="nav" onClick={flip} aria-label={scheme === "dark" ? "Light colours" : "Dark colours"}>
           <Icon name={scheme === "dark" ? "sun" : "moon"} /><span>{scheme === "dark" ? "Light" : "Dark"}</span>
@@ -98,17 +113,18 @@ function focusFind(navigate: (to: string) => void): void {
 }
 
 /** What the server is busy with, in one small card. */
-function Pulse({ status, up }: { status: Status | undefined; up: boolean }) {
-  if (!status) return null;
+function Pulse({ status, link }: { status: Status | undefined; link: Liveness }) {
+  if (!status) return link === "away" ? <div className="pulse" role="status">The server does not answer</div> : null;
   const { queued = 0, running = 0, failed = 0, quarantined = 0 } = status.states;
   const left = queued + running;
-  if (!left && up && !(failed + quarantined)) return null;
+  if (!left && link === "live" && !(failed + quarantined)) return null;
   const share = status.total ? (status.total - left) / status.total : 1;
   return (
     <div className="pulse" aria-live="polite">
       {left > 0 && <><b>Reading {count(left)} more</b><div className="bar" role="progressbar" aria-label="Documents read" aria-valuenow={Math.round(share * 100)} aria-valuemin={0} aria-valuemax={100}><i style={{ width: `${share * 100}%` }} /></div></>}
       {failed + quarantined > 0 && <Link href="/documents?state=failed&state=quarantined">{count(failed + quarantined)} could not be read</Link>}
-      {!up && <span className="quiet">Live updates are cut; asking every few seconds</span>}
+      {link === "asking" && <span className="quiet">Live updates are cut; asking every few seconds</span>}
+      {link === "away" && <span style={{ color: "var(--bad)" }}>The server does not answer. What is shown may be old.</span>}
     </div>
   );
 }

@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useJobs } from "../api/hooks";
-import type { Job } from "../api/types";
-import { IconButton } from "../parts/parts";
+import { STATES, type Job, type State } from "../api/types";
+import { IconButton, stateName } from "../parts/parts";
 import { Icon } from "../parts/icons";
 import { DOCUMENTS } from "../place/places";
 import { href } from "../place/codec";
@@ -78,14 +78,22 @@ export function Uploads() {
 /** A failed job's own words. */
 export const messageOf = (job: Job | undefined): string | null => (typeof job?.error?.message === "string" ? job.error.message : null);
 
+/** How the files of a finished job ended, in one line. */
+export function outcomeOf(job: Job): string {
+  const states = (job.reply as { states?: Partial<Record<State, number>> } | null)?.states ?? {};
+  return STATES.filter((s) => states[s]).map((s) => `${states[s]} ${stateName(s).toLowerCase()}`).join(", ") || "Done";
+}
+
 function BatchLine({ batch, job }: { batch: Batch; job: Job | undefined }) {
   const name = batch.names.length === 1 ? batch.names[0]! : `${batch.names[0]} and ${batch.names.length - 1} more`;
   const sending = !batch.jobId && !batch.fault;
-  const share = sending ? (batch.bytes ? batch.sent / batch.bytes : 1) : job?.state === "running" || !job ? (job?.total ? job.done / job.total : null) : 1;
+  // Files are counted as the server comes to them; those still to come count too.
+  const total = job?.total ? Math.max(job.total, batch.names.length) : 0;
+  const share = sending ? (batch.bytes ? batch.sent / batch.bytes : 1) : job?.state === "running" || !job ? (job && total ? job.done / total : null) : 1;
   const told = batch.fault ?? messageOf(job)
     ?? (sending ? `Sending ${size(batch.sent)} of ${size(batch.bytes)}`
-      : !job || job.state === "running" ? (job?.total ? `${job.done} of ${job.total}${job.stage ? ` · ${job.stage}` : ""}` : "Starting")
-      : job.state === "done" ? "Done" : "Stopped");
+      : !job || job.state === "running" ? (job && total ? `${job.done} of ${total}${job.stage ? ` · ${job.stage}` : ""}` : "Starting")
+      : job.state === "done" ? outcomeOf(job) : "Stopped");
   return (
     <li>
       <div className="line"><span className="clip" style={{ flex: 1 }} title={batch.names.join("\n")}>{name}</span>

@@ -109,5 +109,5 @@ function Settings() {
   const reply = useCall<{ settings: Setting[] }>("system/settings");
   if (reply.error) return <FaultCard error={reply.error} retry={() => void reply.refetch()} />;
   if (!reply.data) return <Skeleton lines={6} />;
-  return <table className="plain card"><thead><tr><th>Setting</th><th>Value</th><th>From</th></tr></thead><tbody>{reply.data.settings.map((s) => <tr key={s.name}><td className="mono">{s.name}</td><td className="mono" style={{ overflowWrap: "anywhere" }}>{String(s.value)}</td><td className="quiet">{s.origin}</td></tr>)}</tbody></table>;
+  return <div className="wide-table"><table className="plain card"><thead><tr><th>Setting</th><th>Value</th><th>From</th></tr></thead><tbody>{reply.data.settings.map((s) => <tr key={s.name}><td className="mono" style={{ overflowWrap: "anywhere" }}>{s.name}</td><td className="mono" style={{ overflowWrap: "anywhere" }}>{String(s.value)}</td><td className="quiet">{s.origin}</td></tr>)}</tbody></table></div>;
 }

@@ -43,7 +43,7 @@ const MEDIA: Record<string, string> = {
   "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PPTX",
   "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "XLSX",
   "application/vnd.oasis.opendocument.text": "ODT", "application/vnd.oasis.opendocument.spreadsheet": "ODS",
-  "application/json": "JSON", "application/xml": "XML", "text/xml": "XML",
+  "application/octet-stream": "Unknown", "application/json": "JSON", "application/xml": "XML", "text/xml": "XML",
 };
 
 /** The short name of a kind of file. */
