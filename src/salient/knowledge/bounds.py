@@ -22,6 +22,7 @@ _LEADING = re.compile(
 _CLAUSE = re.compile(r"\d+\.\d+(?:\.\d+)*\.?\s+(?=[A-Z])")
 _LABEL = re.compile(r"(?:[A-Z][\w-]*\s+){0,2}[A-Z][\w-]*\s?[:：]\s*(?=\S)")
 _OFFICE = re.compile(r"(?:(?:sole|managing|general|vice|senior|deputy|chief|executive|co-?)\s*)*(?:director|manager|president|secretary|treasurer|chairman|chairwoman|officer|ceo|cfo|coo|cto|member|partner)(?:\s+(?:and|&)\s+(?:chief\s+)?(?:[a-z]+\s+)?(?:officer|director|president|manager|secretary|chairman))?\s+(?:of\s+)?(?=[A-Z])", re.IGNORECASE)  # fmt: skip
+_ARTICLE_INSIDE = re.compile(r"\s+an?\s+(?=[A-Z])")
 _DESCRIBED = re.compile(r"\s*,\s+(?:an?|the)\s+(?=[A-Za-z])")
 _TRAILING = re.compile(r"[\s,;:]+(?:as|is|se|and|and/or|or|of|in|to|by|with|the|AND|OR|&)$")
 _GENERIC_FORM = re.compile(r"(?:corporation|company|partnership|association|trust|bank)$", re.IGNORECASE)  # fmt: skip
@@ -139,6 +140,10 @@ def _length(surface: str) -> int:
     described = _DESCRIBED.search(surface)
     if described and described.start():
         end = described.start()
+    for match in _ARTICLE_INSIDE.finditer(surface, 0, end):
+        if _has_form(normalise(surface[: match.start()])):
+            end = match.start()  # "HALDEN INC a Nevada"
+            break
     for match in _OF_PLACE.finditer(surface, 0, end):
         words = re.sub(r"[.,]", "", surface[: match.start()]).lower().split()
         if (

@@ -190,18 +190,22 @@ def _short_form(short: Name, long: Name) -> tuple[float, str] | None:
         return None
     if long.core[: len(short.core)] != short.core or short.numbers != long.numbers:
         return None
-    if all(t in words("generic") or t in words("stop") for t in short.core):
+    if _all_generic(short.core):
         return None
     if len(short.core) > 1 and long.core[len(short.core)] in words("distinguishing"):
         return None  # "Acme Steel" is not "Acme Steel Holdings"
+    if len(short.core) == 1 and not long.legal and not _all_generic(long.core[1:]):
+        return None  # "Acme" is not "Acme Music", which may be a product, or half a headline
     return 0.7, "short form"
 
 
 def rest_is_generic(short: Name, long: Name) -> bool:
     """Whether the longer name adds only words that many companies have, and is surely a company."""
-    return bool(long.legal) and all(
-        t in words("generic") or t in words("stop") for t in long.core[len(short.core) :]
-    )
+    return bool(long.legal) and _all_generic(long.core[len(short.core) :])
+
+
+def _all_generic(core: Sequence[str]) -> bool:
+    return all(t in words("generic") or t in words("stop") for t in core)
 
 
 class Blocks:

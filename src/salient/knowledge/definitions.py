@@ -21,6 +21,7 @@ _HEREINAFTER = re.compile(rf"here(?:in)?after\s*,?\s*(?:also\s+)?(?:referred\s+t
 _DESCRIPTION = re.compile(r"\s*,|\s+(?:a|an|of|with|having|incorporated|organi[sz]ed|registered|located|whose|acting|here(?:in)?after|on\s+behalf|and\s+its)\b", re.IGNORECASE)  # fmt: skip
 _MEANS = re.compile(rf"[{_OPEN}]([A-Z][^{_OPEN}{_CLOSE}\n]{{1,50}})[{_CLOSE}]\s+(?:means|shall\s+mean|refers\s+to|is)\s+(?:the\s+)?")  # fmt: skip
 _COLLECTIVE = re.compile(r"\b(?:collectively|together|jointly|each|individually)\b", re.IGNORECASE)
+_WITH_HEIRS = re.compile(r"together\s+with\s+(?:its|his|her|their)\b", re.IGNORECASE)
 _SHORT = re.compile(r"^[A-Z][A-Za-z0-9&.\-]{1,11}$")
 _SENTENCE_STOP = re.compile(r"[\n();]|[.!?]\s+(?=[A-Z])")
 _NEXT_WORD_CAPITAL = re.compile(r"[ \t]+[A-Z][a-z]")
@@ -102,6 +103,8 @@ def quoted(text: str) -> list[tuple[int, int, list[str]]]:
         if not _QUOTED.search(inside):
             continue
         together = _COLLECTIVE.search(inside)
+        if together and _WITH_HEIRS.match(inside, together.start()):
+            together = None
         own = inside[: together.start()] if together else inside
         found.append((start, end, [_bare(m.group(1)) for m in _QUOTED.finditer(own)]))
     return found

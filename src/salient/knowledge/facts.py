@@ -33,14 +33,19 @@ def page(
     symmetric: Collection[str],
     *,
     entity: str | None = None,
+    document: str | None = None,
     predicate: str | None = None,
     offset: int = 0,
     limit: int = 50,
 ) -> tuple[int, list[Fact]]:
-    """How many facts fit, and a page of them: most documents first, then surest."""
+    """How many facts fit, and a page of them: most documents first, then surest.
+
+    Args:
+        document: only facts that it states; the evidence of others comes along.
+    """
     sql = tables.load("salient.knowledge", "facts.sql")
     said = _Said(workspace, symmetric)
-    chosen: dict[str, Any] = said.values | {"entity": entity, "predicate": predicate}
+    chosen = said.values | {"entity": entity, "document": document, "predicate": predicate}
     with tables.read() as tx:
         total = int(tx.value(sql.count, chosen) or 0)
         rows = tx.rows(sql.page, chosen | {"limit": limit, "offset": offset})
@@ -59,12 +64,18 @@ def every(tables: Tables, workspace: str, symmetric: Collection[str]) -> Iterato
 
 
 def predicates(
-    tables: Tables, workspace: str, symmetric: Collection[str], *, entity: str | None = None
+    tables: Tables,
+    workspace: str,
+    symmetric: Collection[str],
+    *,
+    entity: str | None = None,
+    document: str | None = None,
 ) -> list[tuple[str, int]]:
     """How many facts there are of each predicate, most first."""
     sql = tables.load("salient.knowledge", "facts.sql")
+    chosen = _Said(workspace, symmetric).values | {"entity": entity, "document": document}
     with tables.read() as tx:
-        rows = tx.rows(sql.predicates, _Said(workspace, symmetric).values | {"entity": entity})
+        rows = tx.rows(sql.predicates, chosen)
         return [(r.predicate, r.n) for r in rows]
 
 

@@ -11,6 +11,7 @@ SELECT COUNT(*) AS n FROM (SELECT subject FROM (
     JOIN name_entity s ON s.name_id = f.subject_name
     LEFT JOIN name_entity o ON o.name_id = f.object_name
     WHERE f.workspace = :workspace AND (f.object_name IS NULL OR o.entity_id IS NOT NULL)
+        AND (:document IS NULL OR f.document_id = :document)
         AND (:entity IS NULL OR s.entity_id = :entity OR o.entity_id = :entity)
         AND (:predicate IS NULL OR f.predicate = :predicate)) AS said
 GROUP BY subject, predicate, object_entity, object_value) AS facts
@@ -25,6 +26,7 @@ SELECT subject, predicate, object_entity, object_value FROM (
     JOIN name_entity s ON s.name_id = f.subject_name
     LEFT JOIN name_entity o ON o.name_id = f.object_name
     WHERE f.workspace = :workspace AND (f.object_name IS NULL OR o.entity_id IS NOT NULL)
+        AND (:document IS NULL OR f.document_id = :document)
         AND (:entity IS NULL OR s.entity_id = :entity OR o.entity_id = :entity)
         AND (:predicate IS NULL OR f.predicate = :predicate)) AS said
 GROUP BY subject, predicate, object_entity, object_value
@@ -57,6 +59,7 @@ SELECT predicate, COUNT(*) AS n FROM (SELECT predicate FROM (
     JOIN name_entity s ON s.name_id = f.subject_name
     LEFT JOIN name_entity o ON o.name_id = f.object_name
     WHERE f.workspace = :workspace AND (f.object_name IS NULL OR o.entity_id IS NOT NULL)
+        AND (:document IS NULL OR f.document_id = :document)
         AND (:entity IS NULL OR s.entity_id = :entity OR o.entity_id = :entity)) AS said
 GROUP BY subject, predicate, object_entity, object_value) AS facts
 GROUP BY predicate ORDER BY n DESC, predicate

@@ -34,9 +34,11 @@ _STREETS = r"(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|dr|lane|ln|par
 _STREET = re.compile(rf"(?:^|(?<=\s)|(?<=\d)){_STREETS}\.?$", re.IGNORECASE)
 _HOUSE_NUMBER = re.compile(r"(?:^|[\s,(])\d{1,5}[A-Za-z]?,?\s+(?:(?:[NSEW]\.?|North|South|East|West)\s+)?(?:\d+(?:st|nd|rd|th)\s+)?$")  # fmt: skip
 _ROOM = re.compile(r"(?:suite|floor|room|unit|building|bldg|p\.?\s?o\.?\s?box|zip|fax|tel|attn|attention)\b[\s.:#\w-]*", re.IGNORECASE)  # fmt: skip
-_POSTCODE = re.compile(r"(?:^|\s)(?:[A-Z]{2}\s+\d{5}(?:-\d{4})?|[A-Z]\d[A-Z]\s?\d[A-Z]\d)$")
-_REFERENCE = re.compile(r"(?:the\s+)?(?:schedule|exhibit|section|article|annex|appendix|clause|rule|attachment|paragraph|chapter|figure|item|amendment|addendum|recital)\s+(?:no\.?\s*)?(?:\(?\d[\w.()-]*|[IVXLC]+|\(?[A-Z]\)?)(?![\w’'])", re.IGNORECASE)  # fmt: skip
-_LEGALESE = re.compile(r"\b(?:shall\s+mean|has\s+the\s+meaning|herein(?:after)?|here(?:to|of|under|by)|there(?:to|of|under)|whereas|witnesseth)\b", re.IGNORECASE)  # fmt: skip
+_POSTCODE = re.compile(
+    r"(?:^|\s)(?:(?:[A-Z]{2}|[A-Z]\.[A-Z]\.)\s+\d{5}(?:-\d{4})?|[A-Z]\d[A-Z]\s?\d[A-Z]\d)$"
+)
+_REFERENCE = re.compile(r"(?:the\s+)?(?:schedule|exhibit|section|article|annex|appendix|clause|rule|attachment|(?:sub)?paragraph|subsection|chapter|figure|item|amendment|addendum|recital)\s+(?:no\.?\s*)?(?:\(?\d[\w.()-]*|[IVXLC]+|\(?[A-Z]\)?)(?![\w’'])", re.IGNORECASE)  # fmt: skip
+_LEGALESE = re.compile(r"\b(?:shall\s+mean|has\s+the\s+meaning|herein(?:after)?|here(?:to|of|under|by)|there(?:to|of|under)|whereof|whereas|witnesseth)\b", re.IGNORECASE)  # fmt: skip
 _STATUTE = re.compile(r"\b(?:act|code|laws?|rules|regulations?|treaty|constitution|statutes?|directive|convention|charter|gdpr|[a-z]\.?f\.?r|u\.?s\.?c)\b", re.IGNORECASE)  # fmt: skip
 _SMALL_WORD = re.compile(r"(?<![\w’'-])[a-z]{2,}(?![\w-])")
 _OFFICES = frozenset(
@@ -77,6 +79,8 @@ def is_no_name(norm: str, kind: str) -> bool:
     ):
         return True
     tokens = norm.split()
+    if _LEGALESE.search(norm):
+        return True
     return kind != "PLACE" and all(t in words("function") for t in tokens)
 
 
@@ -145,16 +149,18 @@ class Terms:
                 if " " in term or is_role(term):
                     self._small.update(term.split())
 
-    def has(self, surface: str, norm: str, kind: str, label: str) -> bool:
-        """Whether a mention names nothing but a term of the document; never with a legal form."""
+    def has(self, surface: str, norm: str, kind: str, label: str, n: int = 1) -> bool:
+        """Whether a mention, one of `n`, names nothing but a term; never with a legal form."""
         if not self._defining:
             return False
         name = parse(norm, "ORG")
         if name.legal or not name.core:
             return False
         last = name.tokens[-1]
-        if kind in {"LAW", "WORK"}:
-            return last in _TERMS or last in _TERMS_OF_CONTRACTS
+        if kind in {"LAW", "WORK"} and (last in _TERMS or last in _TERMS_OF_CONTRACTS):
+            return True
+        if kind == "LAW":
+            return False
         if last in _OF_SOMEBODY:
             return kind != "PLACE"
         if self._is_shout(surface, kind):
@@ -170,7 +176,7 @@ class Terms:
         if _INSTITUTIONS & set(name.tokens):
             return False
         told = [t for t in name.tokens if len(t) == 1 or t not in words("stop")]
-        if kind == "PERSON" and len(told) > 1 and not last.endswith("s"):
+        if kind == "PERSON" and len(told) > 1 and n < 3 and not last.endswith("s"):
             return False  # "Mark Hill" is made of small words, too; "Owned Patents" is nobody
         return bool(told) and all(self._is_small(t) for t in told)
 

@@ -21,6 +21,10 @@ _OPENING = re.compile(
     rf"\bthis\s+((?:[\w&/,'’\-]+\s+){{0,9}}?{KIND})\b[^\n]{{0,400}}?\b(?:is|are|was|has\s+been|,?\s*dated|made|entered|effective|by\s+and|between|among)\b",
     re.IGNORECASE,
 )
+_TITLED_OPENING = re.compile(
+    rf"(?:^|(?<=\n))(?:this\s+)?((?:[\w&/,'’\-]+[ \t]+){{0,9}}?{KIND})\s+\((?:the|this|herein|hereinafter)\s[^()\n]{{0,40}}\)",
+    re.IGNORECASE,
+)
 _BETWEEN = re.compile(r"\b(?:by\s+and\s+(?:between|among(?:st)?)|between|among(?:st)?|is\s+made\s+by(?!\s+and\s+(?:between|among)))\b", re.IGNORECASE)  # fmt: skip
 _END = re.compile(r"\b(?:W\s?I\s?T\s?N\s?E\s?S\s?S\s?E\s?T\s?H|WITNESSES|RECITALS?|WHEREAS|BACKGROUND|NOW,?\s+THEREFORE|(?:the\s+parties|it\s+is)\s+(?:hereby\s+)?agreed?|1\.\s+(?:definitions|interpretation))\b", re.IGNORECASE)  # fmt: skip
 _HEADING = re.compile(
@@ -75,10 +79,11 @@ class Party:
 def region(text: str) -> Region | None:
     """The preamble of a contract, None when the text has none."""
     head = text[:REACH]
-    match = _OPENING.search(head)
+    openings = (_OPENING.search(head), _TITLED_OPENING.search(head))
+    match = min((m for m in openings if m), key=lambda m: m.start(), default=None)
     heading = _HEADING.search(head)
     between = _BETWEEN.search(head, match.start()) if match else None
-    if match and between and between.start() - match.end() <= 1200:
+    if match and between and between.start() - match.end() <= 800:
         start, title, first = match.start(), match.group(1), between.end()
     elif heading and match:
         start, title, first = match.start(), match.group(1), heading.end()

@@ -226,11 +226,15 @@ def _named(text: Text, mentions: Sequence[Mention]) -> list[Mention]:
         for m in mentions
     ]
     told = {m.norm for m, heading in zip(mentions, headings, strict=True) if not heading}
+    counts = Counter(m.norm for m in mentions)
     return [
         m
         for m, heading in zip(mentions, headings, strict=True)
         if parsed[m.norm].key in companies
-        or not ((heading and m.norm not in told) or terms.has(m.surface, m.norm, m.kind, m.label))
+        or not (
+            (heading and m.norm not in told)
+            or terms.has(m.surface, m.norm, m.kind, m.label, counts[m.norm])
+        )
     ]
 
 

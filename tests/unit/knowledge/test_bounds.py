@@ -28,6 +28,7 @@ def name(surface, kind="ORG", before="", after=""):
         ("Sole Director Halden LLC", "Halden LLC"),
         ("President and Chief Executive Officer of Halden Corporation", "Halden Corporation"),
         ("HALDEN TELECOM LIMITED, a Canadian corporation", "HALDEN TELECOM LIMITED"),
+        ("HALDEN INC a Nevada C", "HALDEN INC"),
         ("Oslo-based Halden Maritime AS", "Halden Maritime AS"),
         ("Osprey Shipping Company Ltd of Hull", "Osprey Shipping Company Ltd"),
         ("Halden Maritime as", "Halden Maritime"),
@@ -96,6 +97,7 @@ def test_a_kind_of_company_is_no_company(before, surface, after, expected):
         ("at ", "7860 Venture Street", True),
         ("330 7th ", "Avenue", True),
         ("New York, ", "NY 10018", True),
+        ("Washington, ", "D.C. 20004", True),
         ("", "Suite 600", True),
         ("Toronto ", "L4W 5K5", True),
         ("protests on ", "Wall Street", False),
@@ -111,6 +113,7 @@ def test_pieces_of_addresses(before, surface, expected):
     ("surface", "kind", "expected"),
     [
         ("Schedule 1", "ORG", True),
+        ("Subparagraph 14.3", "PRODUCT", True),
         ("Rule 24b-2", "PRODUCT", True),
         ("Article IV of the Terms", "ORG", True),
         ("Exhibit A", "PERSON", True),
@@ -134,6 +137,7 @@ def test_references_into_the_document(surface, kind, expected):
         ("esq", "PLACE"),
         ("jr", "PERSON"),
         ("coo", "ORG"),
+        ("witness whereof", "PERSON"),
         ("usd", "ORG"),
         ("x", "ORG"),
     ],
@@ -164,6 +168,7 @@ CONTRACT = (
         ("Halden Software Ltd", "ORG", False),
         ("Securities and Exchange Commission", "ORG", False),
         ("Quality Agreement", "LAW", True),
+        ("Users of Software", "WORK", True),
         ("Halden Affiliate", "ORG", True),
         ("Licensed Users", "PERSON", True),
         ("CERTAIN PORTIONS", "ORG", True),
@@ -187,3 +192,9 @@ def test_terms_of_a_contract_are_no_names(surface, kind, expected):
 def test_in_other_documents_nothing_is_a_term():
     news = "Apple sold an apple. The software is licensed."
     assert not Terms(news, ()).has("Apple", "apple", "ORG", "ORG")
+
+
+def test_who_is_met_again_and_again_and_made_of_small_words_is_nobody():
+    terms = Terms(CONTRACT, ())
+    assert terms.has("Small Bank", "small bank", "PERSON", "PERSON", 3)
+    assert not terms.has("Small Bank", "small bank", "PERSON", "PERSON", 1)

@@ -51,6 +51,19 @@ def test_counts_lists_and_lookups_agree(said):
         assert facts.find(said.tables, WORKSPACE, symmetric, fact.id) == fact
 
 
+def test_a_document_states_its_own_facts_with_the_evidence_of_all(said):
+    symmetric = ("merged_with",)
+    for document in ("a", "b"):
+        total, listed = facts.page(said.tables, WORKSPACE, symmetric, document=document)
+        assert total == len(listed)
+        assert all(document in {e.document_id for e in f.evidence} for f in listed)
+        merged = [f for f in listed if f.predicate == "merged_with"]
+        assert {e.document_id for e in merged[0].evidence} == {"a", "b"}
+        counted = facts.predicates(said.tables, WORKSPACE, symmetric, document=document)
+        assert sum(n for _, n in counted) == total
+    assert facts.page(said.tables, WORKSPACE, symmetric, document="none")[0] == 0
+
+
 def test_a_verdict_on_a_symmetric_fact_holds_either_way(said):
     fact = page(said, predicate="merged_with")[0]
     Log(said.tables, WORKSPACE).judge(fact, Status.REJECTED, "Ada")

@@ -66,6 +66,29 @@ def test_names_may_come_before_the_agreement():
     )
 
 
+def test_a_title_may_stand_for_this_agreement():
+    text = (
+        'MASTER SUPPLY AGREEMENT (the "Agreement") dated 4 May 2021 between Halden LLC ("Seller") and Beta LLC, '
+        '(together with its successors, "Buyer").'
+    )
+    found = introduced(text, ("Halden LLC", "ORG"), ("Beta LLC", "ORG"))
+    assert found == {"Seller": ("Halden LLC", "ORG"), "Buyer": ("Beta LLC", "ORG")}
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        'MASTER SUPPLY AGREEMENT (the "Agreement") dated 4 May 2021 between A Ltd and B Ltd',
+        'This Master Supply Agreement (this "Agreement") is made between A Ltd and B Ltd',
+        "THIS MASTER SUPPLY AGREEMENT, dated 4 May 2021, is by and between A Ltd and B Ltd",
+    ],
+)
+def test_the_title_is_without_this(opening):
+    where = parties.region(f"Exhibit 1\n\n{opening}.")
+    assert where is not None
+    assert where.title.lower() == "master supply agreement"
+
+
 def test_lines_that_label_parties():
     text = (
         "Cooperation Agreement\n\nParty A: Halden Network Co., Ltd.\n\nAddress: 4 Quay Road\n\n"
