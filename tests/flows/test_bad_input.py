@@ -37,6 +37,28 @@ def bomb():
     return out.getvalue()
 
 
+def container_bomb(kind):
+    """An office file or book whose main part unpacks to a thousand times its size."""
+    types = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
+    open_document = "application/vnd.oasis.opendocument.text"
+    before, main = {
+        "docx": ({"[Content_Types].xml": types}, "word/document.xml"),
+        "xlsx": ({"[Content_Types].xml": types}, "xl/workbook.xml"),
+        "odt": ({"mimetype": open_document}, "content.xml"),
+        "epub": ({"mimetype": "application/epub+zip"}, "META-INF/container.xml"),
+    }[kind]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in before.items():
+            archive.writestr(name, content)
+        member = zipfile.ZipInfo(main)
+        member.compress_type = zipfile.ZIP_DEFLATED
+        with archive.open(member, "w") as stream:
+            for _ in range(48):
+                stream.write(b" " * (1024 * 1024))
+    return out.getvalue()
+
+
 def compound_file(stream_name):
     """The smallest OLE file with one stream, as a password-protected DOCX is."""
     sector = 512
@@ -73,6 +95,10 @@ def hostile(tmp_path_factory):
         "really-a-pdf.docx": (pdf(1), None),
         "really-text.pdf": (b"This is only text, with a wrong ending.", None),
         "bomb.zip": (bomb(), {"zip_bomb", None}),
+        **{
+            f"bomb.{kind}": (container_bomb(kind), "zip_bomb")
+            for kind in ("docx", "xlsx", "odt", "epub")
+        },
         "locked.docx": (compound_file("EncryptedPackage"), "encrypted"),
         "no-body.eml": (
             b"From: a@example.org\r\nTo: b@example.org\r\nSubject: nothing\r\n\r\n",
@@ -168,6 +194,22 @@ def test_an_archive_in_an_archive_ends_at_the_depth_limit(workspace, tmp_path):
     assert reply.states["queued"] == reply.states["running"] == 0
     notes = [n for d in workspace.documents().documents for n in d.notes]
     assert any("deeper" in n for n in notes)
+
+
+def test_an_archive_full_of_copies_of_copies_is_opened_once_a_level(workspace, tmp_path):
+    # A million leaves, as the known bombs are made: all but one of each level are duplicates.
+    data = GOOD.encode()
+    for level in range(4):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for copy in range(32):
+                archive.writestr(f"{level}-{copy}{'.zip' if level else '.txt'}", data)
+        data = out.getvalue()
+    (tmp_path / "many.zip").write_bytes(data)
+    reply = workspace.add(tmp_path / "many.zip")
+    assert reply.states["done"] == 5
+    assert reply.states["duplicate"] == 4 * 31
+    assert sum(reply.states.values()) == 129
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path):

@@ -165,7 +165,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def read_asciidoc(file: Path, limits: Limits) -> Iterator[Piece]:
-    """Read AsciiDoc by its headings, lists, tables and blocks; inline marks stay."""
+    """Read AsciiDoc by its headings and lists; tables and inline marks stay as written."""
     content, notes = content_of(file, limits)
     decoded = decode(content)
     yield from notes

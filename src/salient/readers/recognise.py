@@ -248,7 +248,9 @@ def _zipped(file: Path, head: bytes) -> str:
     if any(
         n in names or any(m.endswith("/" + n) for m in names)
         for n in ("Index/Document.iwa", "index.apxl", "Index.zip")
-    ) or ("index.xml" in names and any(n.startswith("QuickLook/") for n in names)):
+    ) or (
+        "index.xml" in names and any(n.startswith(("QuickLook/", "buildVersion")) for n in names)
+    ):
         return IWORK
     return ZIP
 

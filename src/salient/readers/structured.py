@@ -234,10 +234,18 @@ _HEADING = re.compile(
 _UNSHOWN = re.compile(
     r"\\(?:label|ref|eqref|pageref|cite[a-z]*|bibliographystyle|bibliography|usepackage|documentclass|input|include|"
     r"includegraphics|vspace|hspace|setlength|newcommand|renewcommand|def|pagestyle|thispagestyle|graphicspath|"
-    r"hypersetup|setcounter|addtolength|definecolor|newtheorem|DeclareMathOperator)\*?(?:\[[^\[\]]*\])*(?:\{[^{}]*\})*"
+    r"hypersetup|setcounter|addtolength|definecolor|newtheorem|DeclareMathOperator)(?![a-zA-Z])\*?(?:\[[^\[\]]*\])*(?:\{[^{}]*\})*"
+)
+# As written: what a formula's commands say is in no word beside them. Bounded, for each looks ahead.
+_FORMULA = re.compile(
+    r"((?<!\\)\$[^$]{1,500}(?<!\\)\$|\\\[.{1,3000}?\\\]"
+    r"|\\begin\{(?:equation|align|gather|multline|eqnarray)\*?\}.{1,3000}?"
+    r"\\end\{(?:equation|align|gather|multline|eqnarray)\*?\})",
+    re.S,
 )
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[^}]*\}(?:\[[^\[\]]*\])?(?:\{[^{}]*\})?")
 _BRACE = re.compile(r"\\.|[{}]", re.S)
+_FORMULA_FRAME = re.compile(r"\\(?:begin|end)\{[a-z]+\*?\}|\\label\{[^{}]*\}|\\[\[\]]")
 _COMMAND = re.compile(r"\\[a-zA-Z@]+\*?(?:\[[^\[\]]*\])?")
 _ACCENTS = {
     '"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ".": "\u0307",
@@ -288,7 +296,8 @@ def _latex_blocks(body: str) -> Iterator[Block]:
 
 def _latex_prose(source: str) -> Iterator[Block]:
     for stretch in re.split(
-        r"\n[ \t]*\n|\\par\b|\\begin\{(?:itemize|enumerate|abstract|quote|center|figure|table)\*?\}",
+        r"\n[ \t]*\n|\\par\b|\\begin\{(?:itemize|enumerate|abstract|quote|center|figure|table)\*?\}"
+        r"(?:\[[^\[\]]*\])?",
         source,
     ):
         first, *items = re.split(r"\\item\b(?:\s*\[([^\]]*)\])?", stretch)
@@ -315,13 +324,19 @@ def _braced(text: str, start: int) -> tuple[str, int]:
 
 
 def _shown(source: str) -> str:
+    pieces = _FORMULA.split(source)
+    pieces[::2] = [_without_commands(piece) for piece in pieces[::2]]
+    pieces[1::2] = [_FORMULA_FRAME.sub(" ", piece) for piece in pieces[1::2]]
+    return " ".join("".join(pieces).split())
+
+
+def _without_commands(source: str) -> str:
     text = _ENVIRONMENT.sub(" ", _UNSHOWN.sub("", source))
     text = text.replace(r"\\", "\n")
     for written, sign in _LATEX_SIGNS:
         text = text.replace(written, sign)
     text = _ACCENT.sub(_accented, text)
-    text = _COMMAND.sub(" ", text).replace("{", "").replace("}", "")
-    return " ".join(text.split())
+    return _COMMAND.sub(" ", text).replace("{", "").replace("}", "")
 
 
 def _accented(match: re.Match[str]) -> str:

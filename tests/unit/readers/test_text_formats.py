@@ -289,6 +289,16 @@ def test_latex_shows_its_text(tmp_path):
     assert found == ["On Ducks", "Intro", "They swim, 5% of Gödel's.", "one", "two"]
 
 
+def test_latex_formulas_stay_as_written_and_figures_leave_only_their_words(tmp_path):
+    source = (
+        "\\documentclass{article}\n\\begin{document}\nWith $\\beta_1=0.9$ and 5\\$ a \\emph{head}.\n\n"
+        "\\begin{figure}[!t]\\includegraphics[width=1cm]{a.pdf}\\caption{A duck.}\\end{figure}\n\n"
+        "\\begin{equation}\\label{e}\nx = \\frac{a}{b}\n\\end{equation}\n\\end{document}"
+    )
+    found = texts(read(structured.read_latex, tmp_path, source))
+    assert found == ["With $\\beta_1=0.9$ and 5$ a head.", "A duck.", "x = \\frac{a}{b}"]
+
+
 @pytest.mark.parametrize(
     "function",
     [
