@@ -621,6 +621,8 @@ export interface paths {
          * Endpoint
          * @description Import the entities a client knows; importing again replaces those with the same id.
          *
+         *     Documents in which a name stands that is new, or known no longer, are read again.
+         *
          *     Raises:
          *         NotFound: no such file.
          *         InvalidInput: a line cannot be used; the message says which and why. Nothing is imported.
@@ -1437,7 +1439,7 @@ export interface components {
         };
         /**
          * FactList
-         * @description A page of facts. `predicates` are counted over all of the entity's.
+         * @description A page of facts. `predicates` are counted over all of the entity's or document's.
          */
         FactList: {
             /** Facts */
@@ -1718,9 +1720,11 @@ export interface components {
         };
         /**
          * ListFacts
-         * @description Facts of one entity or all, of one predicate or all.
+         * @description Facts of one entity or all, stated by one document or any, of one predicate or all.
          */
         ListFacts: {
+            /** Document */
+            document?: string | null;
             /** Entity */
             entity?: string | null;
             /**

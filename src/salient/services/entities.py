@@ -142,7 +142,7 @@ def show(request: ShowEntity, context: Context) -> EntityDetails:
         names = _names(tx.rows(sql.names, key))
         found = tx.rows(sql.documents, key)
         together = tx.rows(sql.together, key)
-    total, facts = facts_of(context, entity=row.id, predicate=None, offset=0, limit=50)
+    total, facts = facts_of(context, entity=row.id, offset=0, limit=50)
     return EntityDetails(
         entity=as_entity(row),
         names=names,

@@ -44,16 +44,17 @@ class FactView(Value):
 
 
 class ListFacts(Value):
-    """Facts of one entity or all, of one predicate or all."""
+    """Facts of one entity or all, stated by one document or any, of one predicate or all."""
 
     entity: Annotated[str, Field(max_length=64)] | None = None
+    document: Annotated[str, Field(max_length=64)] | None = None
     predicate: Annotated[str, Field(max_length=64)] | None = None
     offset: Offset = 0
     limit: Limit = 50
 
 
 class FactList(Value):
-    """A page of facts. `predicates` are counted over all of the entity's."""
+    """A page of facts. `predicates` are counted over all of the entity's or document's."""
 
     total: int
     facts: tuple[FactView, ...]
@@ -66,12 +67,17 @@ def list_facts(request: ListFacts, context: Context) -> FactList:
     total, facts = facts_of(
         context,
         entity=request.entity,
+        document=request.document,
         predicate=request.predicate,
         offset=request.offset,
         limit=request.limit,
     )
     counted = knowledge_facts.predicates(
-        context.tables, context.workspace, context.ontology.symmetric, entity=request.entity
+        context.tables,
+        context.workspace,
+        context.ontology.symmetric,
+        entity=request.entity,
+        document=request.document,
     )
     label = context.ontology.label_of
     return FactList(
@@ -82,7 +88,13 @@ def list_facts(request: ListFacts, context: Context) -> FactList:
 
 
 def facts_of(
-    context: Context, *, entity: str | None, predicate: str | None, offset: int, limit: int
+    context: Context,
+    *,
+    entity: str | None = None,
+    document: str | None = None,
+    predicate: str | None = None,
+    offset: int,
+    limit: int,
 ) -> tuple[int, tuple[FactView, ...]]:
     """How many facts fit, and a page of them."""
     total, page = knowledge_facts.page(
@@ -90,6 +102,7 @@ def facts_of(
         context.workspace,
         context.ontology.symmetric,
         entity=entity,
+        document=document,
         predicate=predicate,
         offset=offset,
         limit=limit,

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { originalUrl } from "../api/client";
 import { useAction, useCall } from "../api/hooks";
-import type { DocumentShown, Mention } from "../api/types";
+import type { DocumentShown, Mention, Quote } from "../api/types";
 import { Icon } from "../parts/icons";
 import { Empty, FaultCard, IconButton, leaf, SearchBox, Segments, Skeleton, StateBadge, Tabs } from "../parts/parts";
 import { PANES_PX, useNarrow } from "../parts/useNarrow";
@@ -13,6 +13,7 @@ import { useKeys } from "../place/useKeys";
 import { usePlace } from "../place/usePlace";
 import { count, languageName, mediaName, plural } from "../text/format";
 import { AboutPane, SimilarPane } from "./AboutPane";
+import { FactsPane } from "./FactsPane";
 import { FindingsPane, Picked } from "./FindingsPane";
 import { PagePane, type PaneProps } from "./PagePane";
 import { TextPane } from "./TextPane";
@@ -151,6 +152,10 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
   const narrow = useNarrow(PANES_PX);
   const view = viewOf(place, narrow, shown.has_images);
   const choose = useCallback((mention: Mention) => { if (narrow) move({ view: "text" }); select(mention); }, [narrow, move, select]);
+  const toQuote = (quote: Quote) => {
+    move({ start: quote.start, end: quote.end, page: quote.view_page, m: null, ...(narrow ? { view: "text" as const } : {}) });
+    go(quote.view_page, "mark.cur, [data-hit='0']");
+  };
   const pane: PaneProps = {
     id, version: document.version, name: document.title ?? leaf(document.name), count: pages, mark, query: place.q, page, jump,
     selected: place.m, selectedPage: selected?.view_page ?? (place.m !== null ? page : null), shown: test, onSelect: select, onPage: follow,
@@ -184,9 +189,10 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
         {(view === "both" || view === "text") && <TextPane {...pane} paged={shown.paged} />}
         {narrow && view !== "side" && selected && <Picked mention={selected} step={step} />}
         {(!narrow || view === "side") && <aside className="side" aria-label="Findings and details">
-          <Tabs label="Beside the document" value={place.side} onChange={(side) => move({ side })} options={[{ value: "findings", name: "Findings", n: findings.complete || findings.total ? findings.total : null }, { value: "about", name: "About" }, { value: "similar", name: "Similar" }]} />
+          <Tabs label="Beside the document" value={place.side} onChange={(side) => move({ side })} options={[{ value: "findings", name: "Findings", n: findings.complete || findings.total ? findings.total : null }, { value: "facts", name: "Facts", n: shown.n_facts }, { value: "about", name: "About" }, { value: "similar", name: "Similar" }]} />
           {place.side === "findings" && <FindingsPane all={findings.mentions} visible={visible} total={findings.total} complete={findings.complete} error={findings.error} hidden={place.hide} onHidden={(labels) => move({ hide: labels })}
             min={place.min} onMin={(min) => move({ min })} group={place.group} onGroup={(group) => move({ group })} selected={selected} onSelect={choose} step={step} />}
+          {place.side === "facts" && <FactsPane id={id} onQuote={toQuote} />}
           {place.side === "about" && <AboutPane shown={shown} />}
           {place.side === "similar" && <SimilarPane id={id} />}
         </aside>}

@@ -17,7 +17,7 @@ export const DOCUMENT = {
   q: text(),
   hide: list(),
   min: whole(0),
-  side: choice(["findings", "about", "similar"], "findings"),
+  side: choice(["findings", "facts", "about", "similar"], "findings"),
   group: choice(["order", "name"], "order"),
   view: choice(["both", "page", "text", "side"], "both"),
 };
