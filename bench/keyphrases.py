@@ -1,6 +1,6 @@
 """Keyphrases: F at 10 on Inspec abstracts, SemEval-2017 paragraphs, and documents of GUM.
 
-    python bench/keyphrases.py [--data ../shared/data] [--limit N]
+    python bench/keyphrases.py [--shared ../shared] [--limit N]
 
 A phrase is right if it equals one of the indexers' phrases in lower case, plural endings taken off.
 GUM's are the phrases of entities that at least one of five summaries speaks of.
@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ import numpy as np
 from salient.model import Block, Builder, Kind, Part, Text
 from salient.nlp import Engine, keyphrases, open_engine
 from salient.nlp.units import units
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass
@@ -138,7 +141,9 @@ def f_at(ranked: Sequence[Sequence[str]], golds: Sequence[set[str]], k: int) -> 
     }
 
 
-def measure(engine: Engine, data: Path, limit: int | None) -> Iterator[dict[str, object]]:
+def measure(
+    engine: Engine, data: Path, limit: int | None
+) -> Iterator[tuple[str, dict[str, object]]]:
     sets = {
         "inspec": abstracts(data / "keyphrase" / "inspec_1500.jsonl.xz", limit),
         "semeval2017": abstracts(data / "keyphrase" / "semeval2017.jsonl.xz", limit),
@@ -159,8 +164,8 @@ def measure(engine: Engine, data: Path, limit: int | None) -> Iterator[dict[str,
         golds = [e.gold for e in examples]
         here = [present(e.text.text, e.gold) for e in examples]
         ceiling = sum(len(set(s) & g) for s, g in zip(by_place, golds, strict=True))
-        yield {
-            "bench": "keyphrases", "set": name, "documents": len(examples),
+        yield name, {
+            "documents": len(examples),
             "recall_of_candidates": round(ceiling / sum(map(len, golds)), 4),
             "at_10": f_at(ranked, golds, 10), "at_5": f_at(ranked, golds, 5),
             "at_10_of_those_in_the_text": f_at(ranked, here, 10),
@@ -171,11 +176,16 @@ def measure(engine: Engine, data: Path, limit: int | None) -> Iterator[dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     parser.add_argument("--limit", type=int, default=None, help="documents a set")
     options = parser.parse_args()
-    for row in measure(open_engine("spacy"), options.data, options.limit):
-        print(json.dumps(row))
+    line: dict[str, object] = {"bench": "keyphrases", "at": datetime.now(UTC).isoformat()}
+    for name, row in measure(open_engine("spacy"), options.shared / "data", options.limit):
+        print(name, json.dumps(row))
+        line[name] = row
+    if options.limit is None:
+        with (ROOT / "bench" / "results" / "keyphrases.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

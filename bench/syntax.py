@@ -1,8 +1,9 @@
 """Sentences, tokens and syntax from raw text, on the development parts of UD EWT and GUM.
 
-    python bench/syntax.py [--data ../shared/data] [--engine spacy] [--limit N]
+    python bench/syntax.py [--shared ../shared] [--limit N]
 
-A paragraph is a block, a document a text. Tokens and sentences count by exact spans. The model's
+A paragraph is a block, a document a text. Beside the engine stands its model alone, which reads a
+paragraph at a time as it is. Tokens and sentences count by exact spans. The model's
 relations are not UD's, and neither are some of its heads; so `heads` and `labelled` compare only
 one version of the engine with another: a token is right if it, its head and (labelled) its relation
 as far as the two schemes share the name are those of the treebank.
@@ -14,12 +15,13 @@ import argparse
 import json
 import lzma
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from salient.model import Annotations, Block, Builder, Kind, Part, Text
-from salient.nlp import Engine, open_engine
+from salient.nlp import open_engine
 
 SETS = {"ewt_dev": "ud/ewt/en_ewt-ud-dev.conllu.xz", "gum_dev": "ud/gum/gum-dev.conllu.xz"}
 
@@ -33,6 +35,28 @@ SHARED = {
 }  # fmt: skip
 
 Span = tuple[int, int]
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Found:
+    """What was found in one document."""
+
+    sentences: set[Span]
+    words: dict[Span, tuple[Span, str, str]]
+    """Span of the head, relation, part of speech."""
+
+    @classmethod
+    def of(cls, made: Annotations) -> Found:
+        tokens, strings = made.tokens, made.strings
+        spans = list(zip(tokens.start.tolist(), tokens.end.tolist(), strict=True))
+        rows = zip(
+            spans, tokens.head.tolist(), tokens.deprel.tolist(), tokens.upos.tolist(), strict=True
+        )
+        return cls(
+            {(a, b) for a, b in made.sentence_spans().tolist()},
+            {span: (spans[head], strings[dep], strings[upos]) for span, head, dep, upos in rows},
+        )
 
 
 @dataclass
@@ -107,27 +131,23 @@ def f1(right: int, found: int, gold: int) -> float:
     return round(2 * right / max(found + gold, 1), 4)
 
 
-def score(golds: Iterable[Gold], founds: Iterable[Annotations]) -> dict[str, float]:
+def score(golds: Iterable[Gold], founds: Iterable[Found]) -> dict[str, float]:
     counts = dict.fromkeys(["sent", "sents", "gold_sents", "word", "words", "gold_words"], 0)
     counts |= dict.fromkeys(["upos", "head", "labelled"], 0)
     for gold, found in zip(golds, founds, strict=True):
-        sentences = {(a, b) for a, b in found.sentence_spans().tolist()}
-        counts["sent"] += len(sentences & gold.sentences)
-        counts["sents"] += len(sentences)
+        counts["sent"] += len(found.sentences & gold.sentences)
+        counts["sents"] += len(found.sentences)
         counts["gold_sents"] += len(gold.sentences)
-        tokens = found.tokens
-        spans = list(zip(tokens.start.tolist(), tokens.end.tolist(), strict=True))
-        counts["words"] += len(spans)
+        counts["words"] += len(found.words)
         counts["gold_words"] += len(gold.words)
-        for row, span in enumerate(spans):
+        for span, (head, relation, upos) in found.words.items():
             if span not in gold.words:
                 continue
-            head, relation, upos = gold.words[span]
+            right = gold.words[span]
             counts["word"] += 1
-            counts["upos"] += found.strings[tokens.upos[row]] == upos
-            if spans[tokens.head[row]] == head:
-                counts["head"] += 1
-                counts["labelled"] += SHARED.get(found.strings[tokens.deprel[row]]) == relation
+            counts["upos"] += upos == right[2]
+            counts["head"] += head == right[0]
+            counts["labelled"] += head == right[0] and SHARED.get(relation) == right[1]
     return {
         "sentence_f1": f1(counts["sent"], counts["sents"], counts["gold_sents"]),
         "token_f1": f1(counts["word"], counts["words"], counts["gold_words"]),
@@ -139,28 +159,51 @@ def score(golds: Iterable[Gold], founds: Iterable[Annotations]) -> dict[str, flo
     }
 
 
-def measure(engine: Engine, data: Path, limit: int | None) -> Iterator[dict[str, object]]:
-    for name, file in SETS.items():
-        golds = list(documents(data / file))[:limit]
-        list(engine.annotate([golds[0].text]))  # loads the model
-        began = time.process_time()
-        founds = list(engine.annotate(g.text for g in golds))
-        seconds = time.process_time() - began
-        n_words = sum(len(g.text.text.split()) for g in golds)
-        yield {
-            "bench": "syntax", "set": name, "engine": engine.component, "documents": len(golds),
-            "words_per_cpu_s": round(n_words / seconds), **score(golds, founds),
-        }  # fmt: skip
+def alone(gold: Gold) -> Found:
+    """The model by itself, a paragraph at a time."""
+    from salient.nlp.spacy_engine import DEFAULT_MODEL, _load
+
+    found = Found(set(), {})
+    for start, end in zip(
+        gold.text.block_start.tolist(), gold.text.block_end.tolist(), strict=True
+    ):
+        doc = _load(DEFAULT_MODEL).nlp(gold.text.text[start:end])
+        spans = [(start + t.idx, start + t.idx + len(t)) for t in doc]
+        words = [t for t in doc if not t.is_space]
+        found.words |= {spans[t.i]: (spans[t.head.i], t.dep_, t.pos_) for t in words}
+        sentences = [[t for t in s if not t.is_space] for s in doc.sents]
+        found.sentences |= {(spans[s[0].i][0], spans[s[-1].i][1]) for s in sentences if s}
+    return found
+
+
+def timed(golds: Sequence[Gold], found: Iterator[Found]) -> dict[str, float]:
+    began = time.process_time()
+    founds = list(found)
+    seconds = time.process_time() - began
+    words = sum(len(g.text.text.split()) for g in golds)
+    return {**score(golds, founds), "words_per_cpu_s": round(words / seconds)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--engine", default="spacy")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     parser.add_argument("--limit", type=int, default=None, help="documents a set")
     options = parser.parse_args()
-    for row in measure(open_engine(options.engine), options.data, options.limit):
-        print(json.dumps(row))
+    engine = open_engine("spacy")
+    line: dict[str, object] = {"bench": "syntax", "at": datetime.now(UTC).isoformat(), "engine": engine.component}  # fmt: skip
+    for name, file in SETS.items():
+        golds = list(documents(options.shared / "data" / file))[: options.limit]
+        list(engine.annotate([golds[0].text]))  # loads the model
+        rows = {
+            "engine": timed(golds, map(Found.of, engine.annotate(g.text for g in golds))),
+            "model": timed(golds, map(alone, golds)),
+        }
+        for what, row in rows.items():
+            print(name, what, json.dumps(row))
+            line[f"{name}/{what}"] = row
+    if options.limit is None:
+        with (ROOT / "bench" / "results" / "syntax.jsonl").open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":
