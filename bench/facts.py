@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from salient.knowledge.extract import extract
+from salient.knowledge.mentions import linked
 from salient.knowledge.ontology import base
-from salient.knowledge.reading import linked, references_of
+from salient.knowledge.reading import references_of
 from salient.knowledge.statements import Candidate
-from salient.knowledge.syntax import Tree
 from salient.model import Annotations, Block, Builder, Kind, Part, Text
 
 # property -> (predicates, whether sides are exchanged)
@@ -61,9 +61,9 @@ def text_of(passage: str) -> Text:
 def candidates(text: Text, annotations: Annotations) -> tuple[list[Candidate], Places]:
     """What is found, and for each mention all places of its name in the passage."""
     ontology = base()
-    mentions = linked(text, annotations, ontology)
+    mentions, _, tree = linked(text, annotations, ontology)
     references, values = references_of(text.text, mentions, annotations)
-    found = extract(Tree(annotations, text.text), text.text, references, values, ontology)
+    found = extract(tree, text.text, references, values, ontology)
     places: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for m in mentions:
         places[m.root].append((m.start, m.end))
