@@ -215,11 +215,12 @@ class Worker:
             yield Path(copy.name)
 
     def _keep(self, child: Child) -> list[Any]:
-        version = hashlib.sha256(child.content).hexdigest()
+        content = child.content  # of a large one, read from its file
+        version = hashlib.sha256(content).hexdigest()
         key = original_key(version)
         if not self._blobs.exists(key):
-            self._blobs.put(key, child.content)
-        return [readable(child.name), version, len(child.content)]
+            self._blobs.put(key, content)
+        return [readable(child.name), version, len(content)]
 
     def _children(
         self, task: Task, rows: Sequence[Sequence[Any]]

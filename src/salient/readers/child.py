@@ -43,11 +43,26 @@ class Conversion:
 
     text: Text
     children: list[Child]
+    """Large ones lie in files: read their content before the converter's next conversion."""
     media_type: str
     component: str
     """`name@version` of the reader."""
     seconds: float
     peak_memory_bytes: int
+
+
+class _Held(Child):
+    """A child whose content stays in a file, so that an archive is never whole in memory."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, name: str, file: Path) -> None:
+        self.name = name
+        self._file = file
+
+    @property
+    def content(self) -> bytes:  # type: ignore[override]  # read only, and read anew each time
+        return self._file.read_bytes()
 
 
 @dataclass(slots=True)
@@ -129,6 +144,7 @@ class Converter:
             if self._closed:
                 raise Unavailable("the converter is closed")
             process = self._running()
+            self._clear_folder()
             started = time.monotonic()
             state = _State(limits)
             request = {
@@ -145,8 +161,6 @@ class Converter:
                 # The child may still be at this file: it must not answer the next request with it.
                 self._stop()
                 raise
-            finally:
-                self._clear_folder()
             self._served += 1
             seconds = time.monotonic() - started
         if state.failed is not None:
@@ -278,8 +292,7 @@ class Converter:
                 fields = frames.fields(got.payload)
                 # Only the name of a file in our own folder: the child gives no paths.
                 held = Path(self._folder.name) / Path(str(fields["file"])).name
-                state.children.append(Child(str(fields["name"]), held.read_bytes()))
-                held.unlink()
+                state.children.append(_Held(str(fields["name"]), held))
             case _:
                 piece = frames.decode(got)
                 if isinstance(piece, Part):

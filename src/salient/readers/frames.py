@@ -21,8 +21,8 @@ from salient.model import Block, Cell, Child, Kind, Metadata, Note, Part, Piece,
 
 HEADER_BYTES = 9
 MAX_FRAME_BYTES = 1 << 30
-INLINE_BYTES = 8 * 1024 * 1024
-"""Children larger than this go through a file, so that a pipe never holds a film."""
+INLINE_BYTES = 64 * 1024
+"""Children larger than this go through a file, so that nobody ever holds all of an archive."""
 
 
 class Tag(IntEnum):

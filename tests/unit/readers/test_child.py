@@ -222,6 +222,14 @@ def test_a_large_child_comes_back_whole(converter, file):
     assert child.content == b"ab" * (6 << 20)
 
 
+def test_large_children_are_not_held_in_memory(converter, file):
+    big = converter.convert(file, "f", media_type="x/big_child")
+    (held,) = big.children
+    assert converter.convert(file, "f", media_type="x/well").children[0].content == b"child"
+    with pytest.raises(FileNotFoundError):  # the next conversion let go of it
+        _ = held.content
+
+
 def test_children_beyond_the_limit_are_counted(converter, file):
     done = converter.convert(file, "f", Limits(max_children=20), media_type="x/many_children")
     assert len(done.children) == 20
