@@ -157,6 +157,21 @@ class TestCorrecting:
         expect(page.get_by_text("Taken back")).to_be_visible()
         assert scratch.call("entities/list")["total"] == before
 
+    def test_the_other_half_of_a_merge_is_found_by_name_on_a_phone_too(
+        self, page: Page, corpus: Any
+    ) -> None:
+        first, second = corpus.call("entities/list", types=["ORG"], limit=2)["entities"]
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(f"{corpus.url}/entities/{first['id']}")
+        page.get_by_role("button", name="Merge").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("The other entity").fill(second["name"])
+        dialog.get_by_role("button", name=second["name"]).click()
+        merge = dialog.get_by_role("button", name=re.compile("Merge into"))
+        expect(merge).to_be_in_viewport(ratio=1)
+        dialog.get_by_role("button", name="Keep apart").click()
+        expect(dialog).to_be_hidden()
+
     def test_a_fact_is_judged(self, page: Page, scratch: Any) -> None:
         fact = scratch.call("facts/list", limit=1)["facts"][0]
         page.goto(f"{scratch.url}/entities/{fact['subject']}")

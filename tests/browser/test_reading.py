@@ -197,6 +197,17 @@ class TestDocument:
             page.get_by_role("region", name="Similar documents").locator("article").first
         ).to_be_visible()
 
+    def test_facts_lead_to_the_sentence_that_states_them(self, page: Page, corpus: Any) -> None:
+        document = corpus.document(CONTRACT)
+        stated = corpus.call("facts/list", document=document["id"])
+        assert stated["total"]
+        page.goto(f"{corpus.url}/documents/{document['id']}?side=facts")
+        said = page.get_by_role("region", name="Facts of the document").locator("article")
+        expect(said).to_have_count(min(stated["total"], 50))
+        said.last.get_by_role("button").click()
+        expect(page.locator("mark.hit.cur").first).to_be_in_viewport()
+        expect(page.locator(".hit-box").first).to_be_in_viewport()
+
     def test_an_archive_leads_to_what_is_inside_it(self, page: Page, corpus: Any) -> None:
         page.goto(
             f"{corpus.url}/documents/{corpus.document('northgate-board-papers.zip')['id']}?side=about"

@@ -26,8 +26,8 @@ export function FactsPane({ id, onQuote }: { id: string; onQuote: (quote: Quote)
           return (
             <article key={fact.id} className={`said ${fact.status}`}>
               <div className="fact-words">{end(fact.subject, fact.subject_name)} <em>{fact.predicate_label}</em> {end(fact.object_entity, fact.object_name ?? fact.object_value)}
-                {Object.entries(fact.qualifiers).map(([name, value]) => <span key={name} className="tag">{name}: {value}</span>)}</div>
-              {said && <button type="button" className="said-here quote" onClick={() => onQuote(said.quote)}><Pieces pieces={said.quote.pieces} /></button>}
+                {Object.entries(fact.qualifiers).filter(([, value]) => value !== fact.object_value).map(([name, value]) => <span key={name} className="tag">{name}: {value}</span>)}</div>
+              {said && <button type="button" className="said-here quote" onClick={() => onQuote(said.quote)}><span><Pieces pieces={said.quote.pieces} /></span></button>}
               <div className="line quiet"><Confidence value={fact.confidence} />{said?.quote.page != null && <span>p. {said.quote.page}</span>}{elsewhere > 0 && <span>{plural(elsewhere, "sentence")} elsewhere</span>}</div>
             </article>
           );

@@ -36,7 +36,7 @@ export function MergeDialog({ opened, entities, onClose, onDone }: { opened: boo
     <Dialog opened={opened} onClose={onClose} title={`Merge ${plural(entities.length, "entity", "entities")} into one`}>
       <div className="form">
         <p>They become one, under the name you choose. All names, mentions and facts go along. It can be undone at any time, and it holds after documents are read again.</p>
-        <div role="radiogroup" aria-label="The name that stays" style={{ display: "grid", gap: 6 }}>
+        <div role="radiogroup" aria-label="The name that stays" style={{ display: "grid", gridTemplateColumns: "minmax(0, 1fr)", gap: 6 }}>
           {entities.map((e) => (
             <label key={e.id} className="pick">
               <input type="radio" name="keep" checked={e.id === kept.id} onChange={() => setKeep(e.id)} />
@@ -48,7 +48,7 @@ export function MergeDialog({ opened, entities, onClose, onDone }: { opened: boo
         {mixed && <div className="note"><Icon name="warn" />They are of different types. All will be {lookOf(kept.type).name.toLowerCase()}.</div>}
         <label>Why (kept with the decision)<input className="field" value={reason} onChange={(e) => setReason(e.target.value)} /></label>
         {action.fault && <FaultCard error={action.fault} />}
-        <div className="row"><button type="button" className="btn" onClick={onClose}>Keep apart</button><button type="button" className="btn main" disabled={action.busy || entities.length < 2} onClick={() => void merge()}><Icon name="merge" />Merge into “{kept.name}”</button></div>
+        <div className="row"><button type="button" className="btn" onClick={onClose}>Keep apart</button><button type="button" className="btn main" disabled={action.busy || entities.length < 2} onClick={() => void merge()}><Icon name="merge" /><span className="clip">Merge into “{kept.name}”</span></button></div>
       </div>
     </Dialog>
   );
@@ -64,7 +64,7 @@ export function MergeWith({ opened, entity, onClose, onDone }: { opened: boolean
     <Dialog opened={opened} onClose={onClose} title={`Merge “${entity.name}” with`}>
       <div className="form">
         <SearchBox autoFocus value={text} onChange={setText} label="The other entity" placeholder="Name of the other one" />
-        <div style={{ display: "grid", gap: 4, minHeight: 180, alignContent: "start" }}>
+        <div style={{ display: "grid", gridTemplateColumns: "minmax(0, 1fr)", gap: 4, minHeight: 180, alignContent: "start" }}>
           {found.data?.entities.filter((e) => e.id !== entity.id).map((e) => <button key={e.id} type="button" className="pick" onClick={() => setOther(e)}><span className="clip" style={{ flex: 1, textAlign: "left" }}>{e.name} <span className="quiet">{count(e.n_mentions)} in {plural(e.n_documents, "document")}</span></span><TypeTag type={e.type} /></button>)}
           {text.trim() && found.data && found.data.entities.filter((e) => e.id !== entity.id).length === 0 && <p className="quiet">No other entity has that name.</p>}
         </div>
