@@ -21,12 +21,14 @@ _LENGTH = re.compile(
     re.IGNORECASE,
 )
 _ONE_BACK = re.compile(r"\b(?:last|next|this|previous|following|same)\s+(?:day|week|month|quarter|year|decade)\b", re.IGNORECASE)  # fmt: skip
-_POSTCODE = re.compile(r"^[A-Z]{2}\s+\d{4,5}|^\d{5}(?:-\d{4})?$|^\d{4}\s+[A-Z]{2}\b")
+_ADDRESS = re.compile(
+    r"^[A-Z]{2}\s+\d{4,5}|^\d{5}(?:-\d{4})?$|^\d{4}\s+[A-Z]{2}\b|^(?i:suite|room|box|floor|unit|apt)\b"
+)
 
 
 def is_absolute(surface: str) -> bool:
     """Whether it names a day, month, year or decade of the calendar: "May 2020", "5/4/1999", "the 1990s"."""
-    return not _POSTCODE.match(surface) and _ABSOLUTE.search(surface) is not None
+    return not _ADDRESS.match(surface) and _ABSOLUTE.search(surface) is not None
 
 
 def is_date(surface: str) -> bool:
