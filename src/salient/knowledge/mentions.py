@@ -31,6 +31,8 @@ class Mention:
     norm: str
     term_of: int | None = None
     """The mention that a defined term stands for."""
+    role: bool = False
+    """The term says what somebody is here ("the Supplier"), and is no name of theirs."""
     root: tuple[str, str] = field(default=("", ""))
     locative: bool = False
     """Something is said to be in, near or from what is called so."""
@@ -214,8 +216,9 @@ def _with_definitions(text: str, mentions: list[Mention]) -> tuple[list[Mention]
         bearer = mentions[number]
         own = set(normalise(term).split()) <= set(bearer.norm.split())
         roles.setdefault(bearer.start, "" if own else term)
-        places = definitions.occurrences(text, term, at)
-        added += [_standing_for(bearer, number, text, place, 0.85) for place in places]
+        for place in definitions.occurrences(text, term, at):
+            added.append(_standing_for(bearer, number, text, place, 0.85))
+            added[-1].role = not own and parties.is_role(term)
     party_terms = frozenset(fold(m.surface) for m in added)
     mentions, long_forms = _with_acronyms(text, mentions)
     added += long_forms

@@ -168,12 +168,15 @@ def _name_rows(
     mentions: Sequence[Mention], ids: Sequence[str], rows: Sequence[MentionRow]
 ) -> tuple[NameRow, ...]:
     forms: dict[str, Counter[str]] = {}
+    totals: Counter[str] = Counter(ids)
     near: dict[str, Counter[str]] = {}
     root_of: dict[str, tuple[str, str]] = {}
     locative = {ident for m, ident in zip(mentions, ids, strict=True) if m.locative}
     in_sentence: dict[int, list[int]] = {}
     for position, (m, ident) in enumerate(zip(mentions, ids, strict=True)):
-        forms.setdefault(ident, Counter())[_shown(m.surface)] += 1
+        counted = forms.setdefault(ident, Counter())
+        if not m.role:
+            counted[_shown(m.surface)] += 1
         root_of[ident] = m.root
         in_sentence.setdefault(rows[position].sentence_start, []).append(position)
     for positions in in_sentence.values():
@@ -183,7 +186,7 @@ def _name_rows(
     found: list[NameRow] = []
     for ident in sorted(forms):
         kind, norm = root_of[ident]
-        counted = forms[ident]
+        counted = forms[ident] or Counter({root_of[ident][1]: 1})
         best = min(counted, key=lambda s: _fullness(s, counted[s], norm, kind))
         top = sorted(counted.items(), key=lambda kv: (-kv[1], kv[0]))[:8]
         beside = sorted(near.get(ident, Counter()).items(), key=lambda kv: (-kv[1], kv[0]))[
@@ -192,7 +195,7 @@ def _name_rows(
         context: dict[str, Any] = {"forms": dict(top), "near": [n for n, _ in beside]}
         if ident in locative:
             context["locative"] = True
-        found.append(NameRow(ident, kind, norm, counted.total(), best, context))
+        found.append(NameRow(ident, kind, norm, totals[ident], best, context))
     return tuple(found)
 
 

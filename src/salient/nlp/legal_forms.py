@@ -89,6 +89,14 @@ def find_companies(piece: str) -> list[tuple[int, int, float]]:
     return found
 
 
+def without_form(name: str) -> str:
+    """A company's name without the legal form that ends it; the name itself if it has none."""
+    for match in FORM.finditer(name):
+        if match.end() == len(name):
+            return name[: match.start()].rstrip(" ,")
+    return name
+
+
 _DOTTED = frozenset("Inc Corp Ltd Co Bhd L.P LP S.A N.A B.V N.V L.L.C Pty Pte".split())
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from salient.nlp import cues
 from salient.nlp.gazetteer import Gazetteer
-from salient.nlp.legal_forms import AFTER
+from salient.nlp.legal_forms import AFTER, without_form
 from salient.nlp.units import Unit
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Of everything in this package that is not a model. Raise it when equal texts may get others."""
 
 Row = tuple[int, int, str, float]
@@ -218,9 +218,9 @@ def _agreed(
     text: str,
     kept: Sequence[tuple[int, int, str]],
     cut: Sequence[Unit],
-    companies: Iterable[str],
+    companies: Sequence[str],
 ) -> list[tuple[int, int, str]]:
-    """Give each name one label in the document, and find it where the model overlooked it."""
+    """Give each name one label in the document, and find it where the model overlooked it, or part of it."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for start, end, label in kept:
         if label in NAMES:
@@ -252,11 +252,25 @@ def _agreed(
         (part, "PERSON") for part in parts
         if part not in label_of and len(part) > 2 and not is_junk(part, "PERSON")
     ]  # fmt: skip
+    cores = {without_form(_surface(c)) for c in companies}
+    spread += [(core, "ORG") for core in cores if " " in core and core not in label_of]
     overlooked = [
         (a, b, label) for a, b, label, _ in Gazetteer(sorted(spread)).find(text, cut)
         if text[a].isupper() or not text[a].islower()
     ]  # fmt: skip
-    return _without_overlap([relabelled, overlooked])
+    whole = [row for row in overlooked if " " in text[row[0] : row[1]]]
+    pieces = [row for row in relabelled if not _is_piece(row, whole)]
+    return _without_overlap([pieces, overlooked])
+
+
+def _is_piece(row: tuple[int, int, str], whole: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether a mention is a part of a name that the document gives in full elsewhere."""
+    at = bisect.bisect_right(whole, (row[0], 1 << 31, ""))
+    return at > 0 and whole[at - 1][1] >= row[1] and _length(whole[at - 1]) > _length(row)
+
+
+def _length(row: tuple[int, int, str]) -> int:
+    return row[1] - row[0]
 
 
 def _without_overlap(

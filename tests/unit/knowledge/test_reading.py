@@ -320,3 +320,15 @@ def test_what_is_denied_by_a_word_beside_the_role_is_marked(read, sentence):
 def test_a_company_starts_on_a_date_not_today(facts):
     assert not any(f[1] == "founded_on" for f in facts("Acme Corp. started today."))
     assert holds(facts("Acme Corp. was founded in 1994."), "Acme Corp.", "founded_on", "1994")
+
+
+def test_a_role_stands_for_its_bearer_but_is_no_name_of_theirs(read):
+    found, _ = read(
+        'This agreement is made between Halden Maritime AS (the "Buyer") and Brightwater Pumps Ltd '
+        '(the "Supplier" or "BPL"). The Supplier shall deliver the pumps to the Buyer. BPL is in Leeds.'
+    )
+    (name,) = (n for n in found.names if n.surface == "Brightwater Pumps Ltd")
+    said = [m.surface for m in found.mentions if m.name_id == name.name_id]
+    assert said == ["Brightwater Pumps Ltd", "Supplier", "BPL", "Supplier", "BPL"]
+    assert set(name.context["forms"]) == {"Brightwater Pumps Ltd", "BPL"}
+    assert name.n_mentions == 5

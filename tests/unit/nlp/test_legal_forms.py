@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salient.nlp.legal_forms import find_companies
+from salient.nlp.legal_forms import find_companies, without_form
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,17 @@ def test_names_lie_in_the_text_and_apart(text):
         assert 0 <= start < end <= len(text)
         assert text[start].isalnum() or text[start] in "(&'’./!+"
         assert 0 < score <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "bare"),
+    [
+        ("Halden Maritime AS", "Halden Maritime"),
+        ("Zanotti East, Inc.", "Zanotti East"),
+        ("Bank of Norway", "Bank of Norway"),
+        ("Ltd", "Ltd"),
+        ("", ""),
+    ],
+)
+def test_a_name_without_its_form(name, bare):
+    assert without_form(name) == bare

