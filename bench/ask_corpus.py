@@ -26,6 +26,7 @@ from salient.services.answering.terms import tokenise
 from salient.services.answering.words import STOPWORDS
 
 WINDOW_WORDS = 120
+NAME_LABELS = frozenset("PERSON ORG GPE LOC FAC NORP EVENT PRODUCT WORK_OF_ART LAW".split())
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,12 @@ class Corpus:
     def __init__(self, made: list[Window]) -> None:
         self.windows = made
         self.vectors: np.ndarray | None = None
+        said: dict[str, Counter[str]] = defaultdict(Counter)
+        for window in made:
+            said[window.paragraph.article].update(
+                m[3] for m in window.mentions if m[2] in NAME_LABELS
+            )
+        self._names = {a: "; ".join(n for n, _ in c.most_common(300)) for a, c in said.items()}
         builder = tantivy.SchemaBuilder()
         builder.add_text_field("body", stored=False, tokenizer_name="en_stem")
         builder.add_text_field("title", stored=False, tokenizer_name="en_stem")
@@ -215,6 +222,7 @@ class Corpus:
             sentences=w.sentences,
             mentions=w.mentions,
             title=w.paragraph.article if titles else "",
+            elsewhere=self._names.get(w.paragraph.article, ""),
             bm25=score,
             vector=cosine,
             hybrid=hybrid,

@@ -104,13 +104,16 @@ def test_the_openapi_document_is_what_the_server_offers(workspace):
 def blocks():
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     for page in pages:
-        code = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
-        if code:
-            yield pytest.param("\n".join(code), id=page.relative_to(ROOT).as_posix())
+        # A block without a language right behind the code is what it prints.
+        pattern = r"^```python\n(.*?)^```\n(?:\n```\n(.*?)^```)?"
+        found = re.findall(pattern, page.read_text(), re.M | re.S)
+        if found:
+            code, printed = ("\n".join(parts) for parts in zip(*found, strict=True))
+            yield pytest.param(code, printed, id=page.relative_to(ROOT).as_posix())
 
 
-@pytest.mark.parametrize("code", list(blocks()))
-def test_python_in_the_documentation_runs(code, tmp_path):
+@pytest.mark.parametrize(("code", "printed"), list(blocks()))
+def test_python_in_the_documentation_runs_and_prints_what_it_says(code, printed, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -120,3 +123,4 @@ def test_python_in_the_documentation_runs(code, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == printed

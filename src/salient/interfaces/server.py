@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 
 import uvicorn
 
+from salient import log
 from salient.app import App
-from salient.errors import Misconfigured
+from salient.errors import Error, Misconfigured
 from salient.interfaces import rest
+from salient.services.ask import warm
 
 
 def run(app: App, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -36,7 +39,16 @@ def run(app: App, host: str, port: int, ready: Callable[[str], None]) -> None:
         rest.create(app), log_config=None, lifespan="on", timeout_graceful_shutdown=3
     )
     server = _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}"))
+    threading.Thread(target=_warm, args=(app,), daemon=True).start()
     server.run(sockets=[listener])
+
+
+def _warm(app: App) -> None:
+    """Beside the first requests; what fails here fails again, and is said, where it is needed."""
+    try:
+        warm(app.context)
+    except Error as error:
+        log.get(__name__).warning("server.not_warm", code=error.code, reason=error.message)
 
 
 class _Server(uvicorn.Server):

@@ -17,8 +17,10 @@ from salient.services.referents import Rewritten, rewrite
 from salient.services.search import Filters, SearchRequest, query_of
 from salient.services.views import DocumentId, Quote
 from salient.storage.search import Hit, Query
+from salient.storage.sql import like
 
 NOT_FOUND = "not found in your documents"
+_NAME_WORDS = 8  # of the question's names that are looked up in the documents
 
 
 class AskRequest(Value):
@@ -87,7 +89,7 @@ def answer(request: AskRequest, context: Context) -> Answer:
     hits = _retrieve(request, answering.search_text(question), context)
     rows = context.ledger.rows(list({h.group for h in hits}))
     hits = [h for h in hits if h.group in rows]
-    read = _read(hits, rows, context)
+    read = _read(hits, rows, question, context)
     ranked = answering.rank(
         question,
         [candidate for candidate, _ in read],
@@ -132,6 +134,17 @@ def answer(request: AskRequest, context: Context) -> Answer:
     )
 
 
+def warm(context: Context) -> None:
+    """Load what the first question would wait for: engine, vectors and weights.
+
+    Raises:
+        Misconfigured: one of them is not installed.
+    """
+    answering.load()
+    context.components.encoder.encode(["warm"])
+    context.components.annotate(as_text("Who was it?"))
+
+
 def as_text(words: str) -> Text:
     """A short text of one paragraph, so that questions are annotated as documents are."""
     builder = Builder()
@@ -168,7 +181,7 @@ def _shifted(span: tuple[int, int], by: int) -> tuple[int, int]:
 
 
 def _read(
-    hits: Sequence[Hit], rows: Mapping[str, Any], context: Context
+    hits: Sequence[Hit], rows: Mapping[str, Any], question: answering.Question, context: Context
 ) -> list[tuple[answering.Candidate, Rewritten]]:
     """Passages as ranking reads them, with full names put in, and the way back to the text."""
     documents = {
@@ -178,18 +191,26 @@ def _read(
     sql = context.tables.load("salient.services", "documents.sql")
     read = []
     with context.tables.read() as tx:
+        elsewhere: dict[str, set[str]] = {ident: set() for ident in documents}
+        words = {w for n in question.names for w in n.text.casefold().split()}
+        for word in sorted(words, key=lambda w: (-len(w), w))[:_NAME_WORDS]:
+            sought = {"ids": list(documents), "pattern": like(word)}
+            for row in tx.rows(sql.names_like, sought) if documents else ():
+                elsewhere[row.document_id].add(row.surface)
         for hit in hits:
             start, end = _bounds(hit)
             meant = tx.rows(sql.meant, {"id": hit.group, "low": start, "high": end})
             text, annotations = documents[hit.group]
             names = [(r.start_at - start, r.end_at - start, r.surface) for r in meant]
             passage = rewrite(text[start:end], names)
-            read.append((_candidate(hit, rows[hit.group], text, annotations, passage), passage))
+            about = "; ".join(sorted(elsewhere[hit.group]))
+            candidate = _candidate(hit, rows[hit.group], text, annotations, passage, about)
+            read.append((candidate, passage))
     return read
 
 
 def _candidate(
-    hit: Hit, row: Any, text: str, annotations: Annotations, read: Rewritten
+    hit: Hit, row: Any, text: str, annotations: Annotations, read: Rewritten, elsewhere: str
 ) -> answering.Candidate:
     start, end = _bounds(hit)
 
@@ -218,6 +239,7 @@ def _candidate(
         ),
         heading=str(hit.fields.get("heading") or ""),
         title=row.title or row.name,
+        elsewhere=elsewhere,
         bm25=hit.text_score,
         vector=hit.vector_score,
         hybrid=hit.score,

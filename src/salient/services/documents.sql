@@ -110,6 +110,11 @@ WHERE ne.workspace = :workspace AND nd.document_id = :other AND e.id IN (
     WHERE nd2.document_id = :one AND ne2.workspace = :workspace)
 GROUP BY e.id, e.name, e.type ORDER BY n DESC, e.name, e.id LIMIT 8
 
+-- name: names_like
+-- Names in some documents that have a word in them.
+SELECT document_id, surface FROM name_document
+WHERE document_id IN :ids AND LOWER(surface) LIKE :pattern ESCAPE '!' ORDER BY document_id, surface
+
 -- name: meant
 -- Mentions in a stretch of a document with the fullest form of their name in it.
 SELECT m.start_at, m.end_at, nd.surface AS surface FROM mention m

@@ -49,9 +49,9 @@ def rewrite(passage: str, meant: Iterable[tuple[int, int, str]]) -> Rewritten:
     """Put full names in.
 
     Args:
-        meant: (start, end, full name) of mentions, offsets in the passage, in order. A mention whose
-            words are all in the full name's, or the other way round, is left as it is when it is the
-            full name already; overlapping ones after the first are passed over.
+        meant: (start, end, full name) of mentions, offsets in the passage, in order; overlapping ones
+            after the first are passed over. What says the full name already, or two words of it and
+            none beside, is left as it is.
     """
     parts: list[str] = []
     new, old, kept = [0], [0], []
@@ -71,7 +71,7 @@ def rewrite(passage: str, meant: Iterable[tuple[int, int, str]]) -> Rewritten:
     for start, end, name in meant:
         if start < at or end > len(passage) or end <= start:
             continue
-        if name.casefold() in passage[start:end].casefold():
+        if _is_full(passage[start:end], name):
             continue
         add(passage[at:start], start, as_is=True)
         add(name, end, as_is=False)
@@ -79,3 +79,8 @@ def rewrite(passage: str, meant: Iterable[tuple[int, int, str]]) -> Rewritten:
     if not kept:
         kept, new, old = [True], [0, 0], [0, 0]
     return Rewritten("".join(parts), tuple(new), tuple(old), tuple(kept))
+
+
+def _is_full(mention: str, name: str) -> bool:
+    said, whole = mention.casefold(), name.casefold()
+    return whole in said or (len(said.split()) > 1 and set(said.split()) <= set(whole.split()))

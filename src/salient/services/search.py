@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -20,6 +21,8 @@ from salient.storage.sql import like
 FACETS = ("media_type", "language", "label", "entity", "folder", "year", "document")
 _QUOTES = 3  # passages shown under a found document
 _ALIKE = 0.3  # cosine below which nothing counts as found by meaning
+# Phrases, -not, field:value and prefix* ask for exact words; likeness would add what lacks them.
+_EXACT = re.compile(r'"[^"]+"|(?:^|\s)-\w|\b[a-z_]+:\S|\w\*')
 
 Filters = Annotated[dict[str, tuple[str, ...]], Field(max_length=20)]
 
@@ -156,7 +159,9 @@ def query_of(request: SearchRequest, context: Context, facets: Sequence[str] = (
             raise InvalidInput(f"no filter is called {name!r}", known=list(FACETS))
     text = request.text.strip() or None
     vector = None
-    if text and request.mode != "keyword":
+    by_meaning = request.mode == "meaning"
+    by_meaning |= request.mode == "hybrid" and not _EXACT.search(text or "")
+    if text and by_meaning:
         vector = context.components.encoder.encode([text])[0]
         if not vector.any():
             vector = None

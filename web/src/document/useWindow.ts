@@ -4,6 +4,9 @@ import { useCallback, useEffect, useLayoutEffect, useRef, type RefObject } from 
 /** Where the panes should go: a page, and in it the first element that fits `find`. */
 export interface Jump { page: number; find: string | null; serial: number }
 
+/** So long a target stays in sight while pages around it still arrive; a person who scrolls ends it. */
+const HELD_MS = 2500;
+
 /**
  * One scrolling pane of pages, windowed, that obeys jumps and tells which page it shows.
  *
@@ -76,7 +79,7 @@ export function usePageWindow({ scroller, count, estimate, jump, page, onPage, o
         seen ||= performance.now();
       } else if (jump.find && performance.now() - began < 400) pages.scrollToIndex(jump.page - 1, { align: "start" });
       if (led.current) return; // the person took over
-      if (jump.find && (seen ? performance.now() - seen < 350 : performance.now() - began < 4000)) frame = requestAnimationFrame(settle);
+      if (jump.find && (seen ? performance.now() - seen < HELD_MS : performance.now() - began < 4000)) frame = requestAnimationFrame(settle);
     };
     frame = requestAnimationFrame(settle);
     return () => cancelAnimationFrame(frame);

@@ -68,6 +68,8 @@ FEATURES = (
     "kind",  # code of the first answer type
     "words",  # log of the question's words that count
     "rarest",  # weight of the question's weightiest word
+    "names_document",  # share of names that passage, title or the rest of the document has
+    "coverage_document",  # coverage with title and names of the rest of the document
 )
 INDEX = {name: i for i, name in enumerate(FEATURES)}
 SPAN_FEATURES = (
@@ -112,6 +114,8 @@ class Candidate:
     mentions: Sequence[tuple[int, int, str, str]] = ()
     heading: str = ""
     title: str = ""
+    elsewhere: str = ""
+    """Names of which the rest of the document speaks; those of the question will do."""
     bm25: float | None = None
     vector: float | None = None
     hybrid: float | None = None
@@ -153,6 +157,11 @@ def view_of(candidate: Candidate) -> View:
         (a - candidate.start, b - candidate.start, label) for a, b, label, _ in candidate.mentions
     )
     return _view(candidate.text, tuple((int(a), int(b)) for a, b in spans if b > a), mentions)
+
+
+@lru_cache(maxsize=512)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(t.stem for t in tokenise(text))
 
 
 @lru_cache(maxsize=512)
@@ -291,6 +300,8 @@ def describe(
             for term, (_, strength) in matched.items():
                 strengths[i, term] = strength
         whole = np.maximum(strengths.max(axis=0, initial=0.0), title)
+        beyond = _stems(candidate.elsewhere)
+        about = np.array([float(t.name >= 0 and t.token.stem in beyond) for t in question.terms])
         known = view.initials | initials(heading) | {t.form for t in view.tokens if t.capital}
         shared = np.zeros(len(FEATURES), np.float32)
         shared[INDEX["coverage_passage"]] = weights.share(whole)
@@ -299,6 +310,8 @@ def describe(
         names = _name_shares(question, weights, whole, known)
         shared[INDEX["names_passage"]] = float(np.mean(names)) if names else 1.0
         shared[INDEX["names_worst"]] = min(names, default=1.0)
+        wide = _name_shares(question, weights, np.maximum(whole, about), known)
+        shared[INDEX["names_document"]] = float(np.mean(wide)) if wide else 1.0
         shared[INDEX["numbers_missing"]] = 1.0 - weights.share(whole, weights.numbers)
         shared[INDEX["relation_passage"]] = weights.share(whole, weights.relation)
         shared[INDEX["title"]] = weights.share(title)
@@ -314,7 +327,7 @@ def describe(
             )
             sentence = Sentence(at, view, start, end, first, last, by_sentence[i], question_rows)
             row = shared.copy()
-            _fill(row, question, weights, sentence, matches, strengths, i, title, known)
+            _fill(row, question, weights, sentence, matches, strengths, i, title, about)
             sentences.append(sentence)
             rows.append(row)
     if not rows:
@@ -339,15 +352,18 @@ def sentences_of(candidates: Sequence[Candidate]) -> list[tuple[int, int, int]]:
 
 
 def _unique(candidates: Sequence[Candidate]) -> list[tuple[int, Candidate, set[int]]]:
-    """Passages may overlap: each sentence counts in the best passage that has it."""
-    seen: set[tuple[str, int, int]] = set()
+    """Each sentence counts in the best passage that has it.
+
+    Passages overlap, and documents repeat each other; a sentence must not compete with itself.
+    """
+    seen: set[str] = set()
     kept = []
     for at, candidate in enumerate(candidates):
         keep = set()
         for i, (start, end, _, _) in enumerate(view_of(candidate).rows):
-            place = (candidate.document_id, candidate.start + start, candidate.start + end)
-            if place not in seen:
-                seen.add(place)
+            said = " ".join(candidate.text[start:end].casefold().split())
+            if said not in seen:
+                seen.add(said)
                 keep.add(i)
         kept.append((at, candidate, keep))
     return kept
@@ -390,16 +406,17 @@ def _fill(
     strengths: NDArray[Any],
     i: int,
     title: NDArray[Any],
-    known: frozenset[str],
+    about: NDArray[Any],
 ) -> None:
     """Fill the columns of one sentence."""
     own = strengths[i]
     zero = np.zeros(len(question.terms))
     before = strengths[i - 1] if i > 0 else zero
     after = strengths[i + 1] if i + 1 < len(strengths) else zero
-    context = np.maximum.reduce([own, 0.6 * before, 0.3 * after, 0.7 * title])
+    context = np.maximum.reduce([own, 0.6 * before, 0.3 * after, 0.7 * title, 0.4 * about])
     row[INDEX["coverage"]] = weights.share(own)
     row[INDEX["coverage_context"]] = weights.share(context)
+    row[INDEX["coverage_document"]] = weights.share(np.maximum.reduce([own, title, about]))
     row[INDEX["exact"]] = weights.share((own >= 1.0).astype(float))
     row[INDEX["missing_sentence"]] = float((weights.each * (1 - own)).max()) / weights.mean
     row[INDEX["previous"]] = weights.share(before)
