@@ -4,7 +4,9 @@
 
 Open corpus: all paragraphs of the training articles are indexed, each question is searched for, and
 every sentence found is a row. Of the questions, 56 % keep their answer; of the rest the answering
-passages are taken away, the whole article is taken away, or the question is twisted. Numpy only.
+passages are taken away, the whole article is taken away, or the question is twisted. From a part
+of the answering passages the names of the question are taken out, as in papers that name somebody
+once and then say "the Supplier" or "it". Numpy only.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import re
 import time
 from collections import Counter
 from dataclasses import replace
@@ -41,6 +44,8 @@ from salient.services.answering.terms import Rarity, tokenise
 
 TARGET = Path(__file__).parent.parent / "src/salient/services/answering" / ranking.WEIGHTS
 BINS = 48
+MASKED = 0.35
+"""Of the questions with a name; more than in encyclopaedic text, less than in contracts."""
 KINDS = ("answerable", "answer removed", "article removed", "twisted")
 
 
@@ -195,6 +200,22 @@ def _of_article(article: str, window: Window) -> bool:
     return window.paragraph.article == article
 
 
+def masked(c: answering.Candidate, q: Asked, question: answering.Question) -> answering.Candidate:
+    """A passage of the paragraph that answers, without the question's names; offsets stay."""
+    words = {w for n in question.names for w in re.findall(r"\w+", n.text) if len(w) > 2}
+    said = " ".join(q.answers).casefold()
+    if c.document_id != q.paragraph or not words or any(w.casefold() in said for w in words):
+        return c
+    each = "|".join(map(re.escape, sorted(words)))
+    pattern = re.compile(rf"\b(?:{each})(?:\W+(?:{each}))*\b", re.IGNORECASE)
+    text = pattern.sub(lambda m: "it".ljust(len(m.group())), c.text)
+    gone = [m.span() for m in pattern.finditer(c.text)]
+    mentions = tuple(
+        m for m in c.mentions if not any(a < m[1] - c.start and m[0] - c.start < b for a, b in gone)
+    )
+    return replace(c, text=text, mentions=mentions)
+
+
 def rows_of(
     asked: list[Asked],
     corpus: Corpus,
@@ -234,6 +255,8 @@ def rows_of(
             titles=chooser.random() < 0.6,
             query_vector=vector,
         )
+        if kind in ("answerable", "twisted") and chooser.random() < MASKED:
+            candidates = [masked(c, q, question) for c in candidates]
         sentences, table = ranking.features(
             question, candidates, encoder=encoder if with_vectors else None, model=model
         )

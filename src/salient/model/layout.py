@@ -211,7 +211,28 @@ class Text:
         return cls(text, header["metadata"], notes, **arrays, part_labels=tuple(header["labels"]))
 
 
-_ARRAYS = ["page_number", "page_start", "page_end", "page_size_pt", "page_ocr", "block_start", "block_end", "block_kind", "block_level", "word_start", "word_end", "word_page", "word_box", "cell_block", "cell_row", "cell_column", "cell_span", "cell_header", "cell_start", "cell_end"]
+_ARRAYS = [
+    "page_number",
+    "page_start",
+    "page_end",
+    "page_size_pt",
+    "page_ocr",
+    "block_start",
+    "block_end",
+    "block_kind",
+    "block_level",
+    "word_start",
+    "word_end",
+    "word_page",
+    "word_box",
+    "cell_block",
+    "cell_row",
+    "cell_column",
+    "cell_span",
+    "cell_header",
+    "cell_start",
+    "cell_end",
+]
 
 
 class Builder:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from salient.model import Annotations, Builder, Part, Text, Value
-from salient.model.layout import Block, Kind
+from salient.model.layout import FURNITURE, Block, Kind
 from salient.services import Context, answering, service
 from salient.services.quotes import quote
 from salient.services.referents import Rewritten, rewrite
@@ -20,6 +20,7 @@ from salient.storage.search import Hit, Query
 from salient.storage.sql import like
 
 NOT_FOUND = "not found in your documents"
+_NO_STATEMENTS = [Kind.TITLE, Kind.HEADING, *FURNITURE]
 _NAME_WORDS = 8  # of the question's names that are looked up in the documents
 
 
@@ -185,7 +186,7 @@ def _read(
 ) -> list[tuple[answering.Candidate, Rewritten]]:
     """Passages as ranking reads them, with full names put in, and the way back to the text."""
     documents = {
-        ident: (context.texts.text(ident).text, context.texts.annotations(ident))
+        ident: (context.texts.text(ident), context.texts.annotations(ident))
         for ident in {h.group for h in hits}
     }
     sql = context.tables.load("salient.services", "documents.sql")
@@ -202,7 +203,7 @@ def _read(
             meant = tx.rows(sql.meant, {"id": hit.group, "low": start, "high": end})
             text, annotations = documents[hit.group]
             names = [(r.start_at - start, r.end_at - start, r.surface) for r in meant]
-            passage = rewrite(text[start:end], names)
+            passage = rewrite(text.text[start:end], names)
             about = "; ".join(sorted(elsewhere[hit.group]))
             candidate = _candidate(hit, rows[hit.group], text, annotations, passage, about)
             read.append((candidate, passage))
@@ -210,17 +211,16 @@ def _read(
 
 
 def _candidate(
-    hit: Hit, row: Any, text: str, annotations: Annotations, read: Rewritten, elsewhere: str
+    hit: Hit, row: Any, text: Text, annotations: Annotations, read: Rewritten, elsewhere: str
 ) -> answering.Candidate:
     start, end = _bounds(hit)
+    inside = _statements(text, annotations.sentence_spans(), start, end)
 
     def here(a: int, b: int) -> tuple[int, int]:
         a, b = max(int(a), start) - start, min(int(b), end) - start
         # The end of a mention that was replaced is the end of its name.
         return read.forth(a), read.new[-1] if b >= end - start else read.forth(b)
 
-    spans = annotations.sentence_spans()
-    inside = spans[(spans[:, 1] > start) & (spans[:, 0] < end)] if len(spans) else spans
     mentions = annotations.mentions
     rows = np.flatnonzero((mentions.start >= start) & (mentions.end <= end))
     return answering.Candidate(
@@ -233,7 +233,7 @@ def _candidate(
             (
                 *here(mentions.start[i], mentions.end[i]),
                 annotations.strings[mentions.label[i]],
-                text[mentions.start[i] : mentions.end[i]],
+                text.text[mentions.start[i] : mentions.end[i]],
             )
             for i in rows
         ),
@@ -244,6 +244,15 @@ def _candidate(
         vector=hit.vector_score,
         hybrid=hit.score,
     )
+
+
+def _statements(text: Text, spans: Any, start: int, end: int) -> Any:
+    """The sentences of a passage that say something: headings name what the text below says."""
+    if not len(spans):
+        return spans
+    inside = spans[(spans[:, 1] > start) & (spans[:, 0] < end)]
+    blocks = np.searchsorted(text.block_start, inside[:, 0], side="right") - 1
+    return inside[~np.isin(text.block_kind[np.maximum(blocks, 0)], _NO_STATEMENTS)]
 
 
 def _reason(n_passages: int) -> str:

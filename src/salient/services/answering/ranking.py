@@ -34,6 +34,9 @@ from salient.services.answering.terms import Idf, Rarity
 FORMAT = 1
 WEIGHTS = "weights.columns"
 CONFIDENCE_FEATURES = ("score", "best", "second", "gap", "row", "share", *FEATURES)
+_VALUES = frozenset(
+    {AnswerType.DATE, AnswerType.MONEY, AnswerType.NUMBER, AnswerType.PERCENT, AnswerType.DURATION}
+)
 SHORTLIST = 12
 """So many sentences get a short answer looked for; the rest cannot come far."""
 
@@ -274,6 +277,8 @@ def _short_answer(
     best = int(np.argmax(score))
     if score[best] < model.span_threshold:
         return None
+    if question.types[0] in _VALUES and not rows[best, SPAN_FEATURES.index("type")]:
+        return None  # no number is better than a word that is none
     first, last = spans[best]
     tokens = sentence.view.tokens
     start, end = tokens[first].start, tokens[last - 1].end

@@ -125,6 +125,8 @@ def describe_spans(
         types = found.types if found else frozenset()
         gaps = sorted(max(first - r, r - last + 1, 0) for r in matched) or [20]
         overlap = sum(r in sentence.question_rows for r in range(first, last)) / (last - first)
+        if overlap < 1 and found and found.named and wanted & types:
+            overlap = 0.0  # "Who makes pumps?" "Brightwater Pumps": a name is new as a whole
         number = any(c.isdigit() for c in text[start:end])
         table[i] = (
             bool(wanted & types),
