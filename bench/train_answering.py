@@ -44,6 +44,9 @@ from salient.services.answering.terms import Rarity, tokenise
 
 TARGET = Path(__file__).parent.parent / "src/salient/services/answering" / ranking.WEIGHTS
 BINS = 48
+SHOWN = 0.4
+"""Confidence from which a sentence is shown as an answer. Confidences are calibrated, and three
+sentences are shown: so the right one is more likely among them than not."""
 MASKED = 0.35
 """Of the questions with a name; more than in encyclopaedic text, less than in contracts."""
 KINDS = ("answerable", "answer removed", "article removed", "twisted")
@@ -398,9 +401,7 @@ def main() -> None:
         )
     best = np.zeros(len(entries))
     np.maximum.at(best, owner, sure)
-    tau = choose(entries, scores, best)
-    print(f"threshold {tau:.3f}")
-    report(entries, scores, best, tau)
+    report(entries, scores, best, SHOWN)
     for low in np.arange(0, 1, 0.1):
         inside = (sure >= low) & (sure < low + 0.1)
         if inside.any():
@@ -415,34 +416,13 @@ def main() -> None:
     model = replace(
         model,
         version=f"1-{len(asked)}",
-        threshold=round(tau, 3),
+        threshold=SHOWN,
         sentence=final,
         confidence=grow(table, label, np.ones(len(label)), **calm),
     )
     data = model.dump()
     arguments.out.write_bytes(data)
     print(f"{len(data)} bytes to {arguments.out}, {time.perf_counter() - started:.0f} s")
-
-
-def choose(entries: list[dict[str, Any]], scores: list[Any], best: NDArray[np.float64]) -> float:
-    """The threshold where answers shown right and questions rightly refused balance."""
-    answerable = np.array([e["kind"] == "answerable" for e in entries])
-    right = np.array(
-        [
-            (e["label"][np.argsort(-s, kind="stable")[:3]] == 1).any()
-            for e, s in zip(entries, scores, strict=True)
-        ]
-    )
-    # an answer that search did not find is rightly refused
-    possible = np.array([(e["label"] == 1).any() for e in entries]) & answerable
-    kinds = np.array([e["kind"] for e in entries])
-    options = []
-    for tau in np.arange(0.05, 0.7, 0.01):
-        shown = best >= tau
-        kept = (shown & right)[possible].mean()
-        refused = np.mean([(~shown)[kinds == k].mean() for k in KINDS[1:]])
-        options.append((min(kept, refused + 0.05) + 0.25 * (kept + refused), float(tau)))
-    return max(options)[1]
 
 
 def general_texts(data: Path) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType, TracebackType
+from typing import Any, Self
 
 from salient import log
 from salient.pipeline.ledger import Outcome
@@ -121,10 +123,7 @@ class LocalProcesses(Executor):
 
     def _submit(self, task: Task) -> Future[Outcome]:
         if self._pool is None:
-            # Spawned, not forked: a fork of a process with threads and models can deadlock.
-            self._pool = ProcessPoolExecutor(
-                self._n, multiprocessing.get_context("spawn"), _start, (self._config,)
-            )
+            self._pool = ProcessPoolExecutor(self._n, _Spawned(), _start, (self._config,))
         return self._pool.submit(_work, task)
 
     def close(self) -> None:
@@ -132,6 +131,32 @@ class LocalProcesses(Executor):
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
+
+class _Process(SpawnProcess):
+    """A worker that does not run the host's main module anew.
+
+    It needs nothing of it; and a script without `if __name__ == "__main__":` would add its
+    documents again in every worker.
+    """
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802 - multiprocessing's own name
+        with _LOCK:
+            host = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")
+            try:
+                return SpawnProcess._Popen(process_obj)
+            finally:
+                sys.modules["__main__"] = host
+
+
+class _Spawned(SpawnContext):
+    """Spawned, not forked: a fork of a process with threads and models can deadlock."""
+
+    Process = _Process
+
+
+_LOCK = threading.Lock()
 
 _worker: Worker | None = None
 

@@ -277,7 +277,8 @@ def _short_answer(
     best = int(np.argmax(score))
     if score[best] < model.span_threshold:
         return None
-    if question.types[0] in _VALUES and not rows[best, SPAN_FEATURES.index("type")]:
+    is_value = rows[best, [SPAN_FEATURES.index("type"), SPAN_FEATURES.index("value")]].any()
+    if question.types[0] in _VALUES and not is_value:
         return None  # no number is better than a word that is none
     first, last = spans[best]
     tokens = sentence.view.tokens
