@@ -30,6 +30,7 @@ from salient.services.answering.features import (
 from salient.services.answering.forest import Forest, Linear, sigmoid
 from salient.services.answering.question import AnswerType, Question
 from salient.services.answering.terms import Idf, Rarity
+from salient.services.answering.words import NUMBER_WORDS
 
 FORMAT = 1
 WEIGHTS = "weights.columns"
@@ -277,11 +278,12 @@ def _short_answer(
     best = int(np.argmax(score))
     if score[best] < model.span_threshold:
         return None
-    is_value = rows[best, [SPAN_FEATURES.index("type"), SPAN_FEATURES.index("value")]].any()
-    if question.types[0] in _VALUES and not is_value:
-        return None  # no number is better than a word that is none
     first, last = spans[best]
     tokens = sentence.view.tokens
+    forms = [t.form for t in tokens[first:last]]
+    is_value = any(f in NUMBER_WORDS or any(map(str.isdigit, f)) for f in forms)
+    if question.types[0] in _VALUES and not is_value:
+        return None  # no number is better than a word that is none
     start, end = tokens[first].start, tokens[last - 1].end
     for typed in sentence.view.typed:  # "$12" and "4.5%": symbols are no words
         if typed.start <= start and end <= typed.end and typed.end - typed.start <= end - start + 4:
