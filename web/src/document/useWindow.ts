@@ -39,7 +39,7 @@ export function usePageWindow({ scroller, count, estimate, jump, page, onPage, o
       const item = pages.getVirtualItems().find((v) => v.start <= middle && v.end > middle);
       if (!item) return;
       shown.current = item.index + 1;
-      if (performance.now() - led.current < 700) {
+      if (leads(led.current)) {
         lead(); // momentum goes on after the last wheel event
         tell.current(item.index + 1);
       }
@@ -55,7 +55,7 @@ export function usePageWindow({ scroller, count, estimate, jump, page, onPage, o
 
   // Follow the other pane, page by page.
   useEffect(() => {
-    if (shown.current !== page && performance.now() - led.current > 700) {
+    if (shown.current !== page && !leads(led.current)) {
       pages.scrollToIndex(page - 1, { align: "start" });
       shown.current = page;
     }
@@ -75,7 +75,9 @@ export function usePageWindow({ scroller, count, estimate, jump, page, onPage, o
     const settle = () => {
       const element = target();
       if (element) {
-        bring(pane, element);
+        // By the virtualizer, for it goes on correcting an earlier scroll to the page for seconds.
+        const offset = offsetOf(pane, element);
+        if (offset !== null) pages.scrollToOffset(offset);
         seen ||= performance.now();
       } else if (jump.find && performance.now() - began < 400) pages.scrollToIndex(jump.page - 1, { align: "start" });
       if (led.current) return; // the person took over
@@ -102,11 +104,15 @@ export function usePageWindow({ scroller, count, estimate, jump, page, onPage, o
   return { pages, remeasure };
 }
 
-/** Scroll only this pane, and only when the element is not well in sight. */
-function bring(pane: HTMLElement, element: Element): void {
+/** Whether somebody scrolled the pane by hand just now; `at` is when, 0 for never. */
+const leads = (at: number) => at > 0 && performance.now() - at < 700;
+
+/** Where the pane should scroll to show an element; null when it is well in sight. */
+function offsetOf(pane: HTMLElement, element: Element): number | null {
   const outer = pane.getBoundingClientRect();
   const inner = element.getBoundingClientRect();
-  const above = inner.top < outer.top + 28;
-  const below = inner.bottom > outer.bottom - 28;
-  if (above || below) pane.scrollTop += inner.top - outer.top - outer.height * 0.3;
+  if (inner.top >= outer.top + 28 && inner.bottom <= outer.bottom - 28) return null;
+  const wanted = pane.scrollTop + inner.top - outer.top - outer.height * 0.3;
+  const offset = Math.max(0, Math.min(wanted, pane.scrollHeight - pane.clientHeight));
+  return Math.abs(offset - pane.scrollTop) < 1 ? null : offset;
 }
