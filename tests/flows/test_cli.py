@@ -114,6 +114,13 @@ def test_every_table_exports_alike_in_every_form(data, what, tmp_path):
     assert len(sheet.to_python()) == len(lines) + 1
 
 
+def test_exported_facts_can_be_read_by_people(data):
+    rows = list(csv.DictReader(io.StringIO(run(data, "export", "facts", "--form", "csv").stdout)))
+    (acquired,) = (r for r in rows if r["object_name"] == "Volta Cell GmbH")
+    assert acquired["subject_name"] == "Halden Maritime AS"
+    assert acquired["sentence"] in NEWS
+
+
 def test_the_graph_exports_for_graph_tools(data, tmp_path):
     target = tmp_path / "graph.graphml"
     assert run(data, "export", "graph", "--to", target).returncode == 0
