@@ -18,7 +18,7 @@ from salient.services import Context, service
 from salient.services.facts import FactView, facts_of
 from salient.services.quotes import quote
 from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote
-from salient.storage.search import Query
+from salient.storage.search import MAX_WINDOW, Query
 from salient.storage.sql import like
 
 _LOOKED_UP = 200  # names that an import brings; with more, every document is read again
@@ -423,6 +423,8 @@ def _documents_with(context: Context, surfaces: Collection[str]) -> list[str]:
         while hits:
             query = Query(text=f'"{words}"', limit=_PAGE, offset=offset)
             page = context.indexes.documents.search(query)
+            if page.total > MAX_WINDOW - _PAGE:
+                return done  # more than can be paged through
             hits = len(page.hits)
             offset += hits
             found.update(h.group for h in page.hits)
