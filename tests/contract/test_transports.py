@@ -17,16 +17,16 @@ class Code(Value):
     code: str
 
 
-@service("probe.fail")  # exists only in tests
-def fail(request: Code, context: Context) -> Code:
+def raise_it(request: Code, context: Context) -> Code:
     """Raise what is asked for."""
     raise errors.tree()[request.code]("as asked", size_bytes=3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _forget_the_probe():
-    yield
-    SERVICES.pop("probe.fail", None)
+@pytest.fixture(scope="module")
+def fail():
+    """A service that exists only while these tests run."""
+    yield service("probe.fail")(raise_it)
+    SERVICES.pop("probe.fail")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_same_reply(call, workspace):
 
 
 @pytest.mark.parametrize("kind", list(errors.tree().values())[1:], ids=lambda e: e.code)
-def test_same_error(call, kind):
+def test_same_error(fail, call, kind):
     with pytest.raises(kind) as info:
         call(fail, Code(code=kind.code))
     assert (type(info.value), info.value.context) == (kind, {"size_bytes": 3})
