@@ -14,7 +14,6 @@ import lzma
 import re
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -24,11 +23,10 @@ from pathlib import Path
 import pypdfium2 as pdfium
 from rapidfuzz.distance import Indel
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from salient.model import Builder, Part
+from salient.readers import Limits, reader
 
-from salient.model import Builder, Part  # noqa: E402
-from salient.readers import Limits, reader  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)

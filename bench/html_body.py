@@ -14,7 +14,6 @@ import json
 import lzma
 import re
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -22,11 +21,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from salient.model import Kind, Part
+from salient.readers import Limits, webpage
 
-from salient.model import Kind, Part  # noqa: E402
-from salient.readers import Limits, webpage  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 _WORD = re.compile(r"\w+")
 
@@ -42,9 +40,9 @@ def matches(truth: str, found: str, n: int = 4) -> tuple[float, float, float]:
     """True positives, false positives, false negatives; they add up to 1, or 0 for two empties."""
     wanted, got = shingles(truth, n), shingles(found, n)
     both = (wanted & got).total()
-    counts = (both, got.total() - both, wanted.total() - both)
-    total = sum(counts)
-    return tuple(c / total for c in counts) if total else (0.0, 0.0, 0.0)  # type: ignore[return-value]
+    extra, lost = got.total() - both, wanted.total() - both
+    total = max(both + extra + lost, 1)
+    return both / total, extra / total, lost / total
 
 
 def score(counts: Iterable[tuple[float, float, float]]) -> dict[str, float]:

@@ -22,19 +22,17 @@ import html
 import json
 import re
 import statistics
-import sys
 import time
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from salient.errors import Error
+from salient.model import Builder
+from salient.readers import Limits, reader
+from salient.readers.recognise import recognise
 
-from salient.errors import Error  # noqa: E402
-from salient.model import Builder  # noqa: E402
-from salient.readers import Limits, reader  # noqa: E402
-from salient.readers.recognise import recognise  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 GROUPS = (
     "docx",

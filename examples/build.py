@@ -14,14 +14,13 @@ from email.policy import SMTP
 from html import escape
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+from data import APPROVED, CALLS, PRICES, SUPPLIERS
+from writers.office import docx, epub, odt, packed, pptx, rtf, xlsx
+from writers.pages import html
+from writers.paper import pdf, scan
+from writers.source import Source, read
 
-from data import APPROVED, CALLS, PRICES, SUPPLIERS  # noqa: E402
-from writers.office import docx, epub, odt, packed, pptx, rtf, xlsx  # noqa: E402
-from writers.pages import html  # noqa: E402
-from writers.paper import pdf, scan  # noqa: E402
-from writers.source import Source, read  # noqa: E402
+HERE = Path(__file__).resolve().parent
 
 Attachment = tuple[str, str, bytes]
 

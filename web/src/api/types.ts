@@ -1,6 +1,6 @@
 /**
  * What the server sends, under the names this page uses. `schema.d.ts` is made from the server's own
- * description (`python webbuild.py api`), so a change over there shows up here as a type error.
+ * description (by `python webbuild.py`), so a change over there shows up here as a type error.
  *
  * Offsets are code points; the page never slices strings by them.
  */
