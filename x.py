@@ -7,7 +7,7 @@ python3 x.py check    format, lint, types, import contracts, spelling
 python3 x.py setup    .venv, kernels, models and the web page, and no more
 python3 x.py bench    the benches (see bench/README.md); takes their names
 python3 x.py size     installed size of what users install
-python3 x.py lock     resolve the lock files anew
+python3 x.py lock     resolve the lock files after a change of pyproject.toml; --upgrade for newer releases
 python3 x.py clean    remove what set-up made
 """
 
@@ -270,7 +270,7 @@ def size(_: list[str]) -> None:
     shutil.rmtree(folder)
 
 
-def lock(_: list[str]) -> None:
+def lock(arguments: list[str]) -> None:
     make_env()
     run(
         PYTHON,
@@ -302,7 +302,7 @@ def lock(_: list[str]) -> None:
     env = {k: v for k, v in environment().items() if k not in ("UV_FIND_LINKS", "PIP_FIND_LINKS")}
     run(
         *base,
-        "--upgrade",
+        *(["--upgrade"] if "--upgrade" in arguments else []),
         "--extra",
         "build",
         "--extra",

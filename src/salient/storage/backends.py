@@ -14,7 +14,8 @@ def find(store: str, schemes: Mapping[str, str], url: str) -> tuple[ModuleType, 
 
     Args:
         store: what is being opened, in words, for the message.
-        schemes: scheme -> dotted name of the module that holds `Driver`.
+        schemes: scheme -> dotted name of the module that holds `Driver`. Where a module serves
+            several schemes, its `Driver` gets the rest only, and they mean the same.
 
     Raises:
         Misconfigured: no backend has that scheme, or its driver is not installed.
@@ -26,7 +27,8 @@ def find(store: str, schemes: Mapping[str, str], url: str) -> tuple[ModuleType, 
     try:
         module = importlib.import_module(schemes[scheme])
     except ImportError as exc:
+        extra = schemes[scheme].rpartition(".")[2]
         raise Misconfigured(
-            f"the {scheme} backend needs a library: pip install 'salient[{scheme}]'", scheme=scheme
+            f"the {scheme} backend needs a library: pip install 'salient[{extra}]'", scheme=scheme
         ) from exc
     return module, rest
