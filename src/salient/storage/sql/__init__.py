@@ -24,6 +24,7 @@ from salient.storage.sql.queries import Queries, Query, parse
 
 __all__ = [
     "SCHEMES",
+    "WRAPPERS",
     "Queries",
     "Query",
     "Reading",
@@ -31,10 +32,17 @@ __all__ = [
     "Tables",
     "TablesDriver",
     "Transaction",
+    "driver",
     "like",
 ]
 
 SCHEMES = {"sqlite": "salient.storage.sql.sqlite"}
+# Databases around another, given in brackets: `scoped:[sqlite:/path]?workspace=main`.
+WRAPPERS = {
+    "flaky": "salient.storage.sql.flaky",
+    "instrumented": "salient.storage.sql.instrumented",
+    "scoped": "salient.storage.sql.scoped",
+}
 
 Row: TypeAlias = sqlalchemy.Row[Any]
 Params: TypeAlias = Mapping[str, Any]
@@ -44,6 +52,9 @@ class TablesDriver(ABC):
     """What a backend must do beyond what SQLAlchemy's dialect does."""
 
     engine: sqlalchemy.Engine
+    features: frozenset[str] = frozenset()
+    inner: tuple[TablesDriver, ...] = ()
+    """What a wrapper is around."""
 
     @property
     def dialect(self) -> str:
@@ -166,8 +177,7 @@ class Tables:
         Raises:
             Misconfigured: no backend has that scheme, or its driver is not installed.
         """
-        module, rest = backends.find("SQL", SCHEMES, url)
-        return cls(module.Driver(rest))
+        return cls(driver(url))
 
     @property
     def dialect(self) -> str:
@@ -271,6 +281,17 @@ class Tables:
                 begun.commit()
         finally:
             connection.close()
+
+
+def driver(url: str) -> TablesDriver:
+    """Open the driver of `url`'s scheme, a backend's or a wrapper's; wrappers open theirs with this.
+
+    Raises:
+        Misconfigured: no backend has that scheme, its library is not installed, or the URL is wrong.
+    """
+    module, rest = backends.find("SQL", SCHEMES | WRAPPERS, url)
+    opened: TablesDriver = module.Driver(rest)
+    return opened
 
 
 def like(text: str) -> str:
