@@ -6,15 +6,16 @@ what was found, so that all backends give the same meaning to the same query.
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, TypeAlias, final
+from typing import Any, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.errors import InvalidInput, LimitExceeded, Unsupported
+from salient.errors import InvalidInput, LimitExceeded, Unavailable, Unsupported
 from salient.storage import backends
 from salient.storage.search.entries import (
     MAX_KEY_BYTES,
@@ -47,12 +48,18 @@ from salient.storage.search.query import (
 from salient.storage.search.results import Hit, Hits, Query
 
 __all__ = [
-    "MAX_KEYWORD_BYTES", "MAX_KEY_BYTES", "MAX_WINDOW", "SCHEMES", "Among", "Asked", "Between",
-    "Condition", "Either", "Entry", "Field", "Hit", "Hits", "IndexSchema", "Mode", "Prefix",
-    "Prepared", "Query", "Restriction", "SearchDriver", "SearchIndex", "Snapshot", "Words",
+    "FEATURES", "MAX_KEYWORD_BYTES", "MAX_KEY_BYTES", "MAX_WINDOW", "SCHEMES", "WRAPPERS", "Among",
+    "Asked", "Between", "Condition", "Either", "Entry", "Field", "Handle", "Hit", "Hits",
+    "IndexSchema", "Mode", "Prefix", "Prepared", "Query", "Restriction", "Scored", "SearchDriver",
+    "SearchIndex", "Snapshot", "Words", "driver",
 ]  # fmt: skip
 
+# scheme -> module that holds `Driver`: where an index is kept, and what goes over other indexes.
 SCHEMES = {"embedded": "salient.storage.search.embedded"}
+WRAPPERS: dict[str, str] = {}
+
+FEATURES = frozenset({"vectors", "facets", "sort"})
+"""What some backends lack; the front raises `Unsupported` then."""
 
 MAX_WINDOW = 100_000  # offset + limit
 _RANKED = 200  # best matches of the words that are weighed against the nearest vectors
@@ -63,7 +70,25 @@ Facets: TypeAlias = dict[str, tuple[tuple[str, int], ...]]
 
 
 class Snapshot(ABC):
-    """One committed state of an index. A handle names an entry within it."""
+    """One committed state of an index. A handle names an entry within it; later entries have higher ones.
+
+    The front closes it after each search: until then a backend may hold a transaction or a point in
+    time, and one whose snapshots cost nothing may give the same one again and again.
+    """
+
+    def close(self) -> None:  # noqa: B027 # most have nothing to give back
+        """Give back what the snapshot holds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @abstractmethod
     def matching(
@@ -115,7 +140,7 @@ class Snapshot(ABC):
 
     @abstractmethod
     def fetch(self, handles: Sequence[Handle]) -> dict[Handle, tuple[str, str, dict[str, Any]]]:
-        """Key, group and stored fields by handle."""
+        """Key, group and fields by handle, as they are in `Prepared.stored`."""
 
     @abstractmethod
     def vectors(self, group: str) -> NDArray[np.float32]: ...
@@ -127,7 +152,10 @@ class Snapshot(ABC):
 class SearchDriver(ABC):
     """What a backend must do. Entries are already checked and analysed by `SearchIndex`."""
 
-    features: ClassVar[frozenset[str]] = frozenset({"vectors", "facets", "sort"})
+    features: frozenset[str] = FEATURES
+    """Of FEATURES, what this one has; may differ from one server to another."""
+    inner: tuple[SearchDriver, ...] = ()
+    """What a wrapper is made of."""
 
     @abstractmethod
     def put(self, entries: Sequence[Prepared]) -> None:
@@ -153,6 +181,17 @@ class SearchDriver(ABC):
     def close(self) -> None: ...
 
 
+def driver(url: str, schema: IndexSchema) -> SearchDriver:
+    """Open the driver that `url`'s scheme names, as a wrapper does with the ones within it.
+
+    Raises:
+        Misconfigured: as `SearchIndex.open`.
+    """
+    module, rest = backends.find("search", {**SCHEMES, **WRAPPERS}, url)
+    made: SearchDriver = module.Driver(rest, schema)
+    return made
+
+
 @final
 class SearchIndex:
     """Entries found by words, by meaning, or both.
@@ -162,6 +201,8 @@ class SearchIndex:
       is as doing it once.
     - One process writes at a time, from its first change to `commit` or `rollback`; others wait.
     - A writer that is killed leaves the last commit.
+    - A change that raises `Unavailable` takes all uncommitted ones with it: begin again after the last
+      commit. A commit that raises it may have been done; doing it all again does no harm.
     - `total` and facets count the whole result, not the page.
     - No text of a user is a syntax error (see `salient.storage.search.query`).
     - Threads may share an instance; other processes open their own.
@@ -180,8 +221,12 @@ class SearchIndex:
             Misconfigured: no backend has that scheme, its driver is not installed, or the index
                 there was made with other fields and has to be made anew.
         """
-        module, rest = backends.find("search", SCHEMES, url)
-        return cls(module.Driver(rest, schema), schema)
+        return cls(driver(url, schema), schema)
+
+    @property
+    def features(self) -> frozenset[str]:
+        """Which of FEATURES there are."""
+        return self._driver.features
 
     @property
     def schema(self) -> IndexSchema:
@@ -194,21 +239,24 @@ class SearchIndex:
         Raises:
             InvalidInput: a key, field or vector is not as the schema has it; nothing was added.
             LimitExceeded: a keyword is over MAX_KEYWORD_BYTES; nothing was added.
-            Unsupported: vectors, on a backend without them.
+            Unsupported: vectors, on a backend without them; nothing was added.
         """
-        if self._schema.vector_dim is not None:
-            self._needs("vectors")
         prepared = {entry.key: prepare(entry, self._schema) for entry in entries}
+        if any(entry.vector is not None for entry in prepared.values()):
+            self._needs("vectors")
         if prepared:
-            self._driver.put(list(prepared.values()))
+            with self._whole():
+                self._driver.put(list(prepared.values()))
 
     def delete_group(self, group: str) -> None:
         """Take out all entries of a group. Seen after `commit`."""
-        self._driver.delete_group(group)
+        with self._whole():
+            self._driver.delete_group(group)
 
     def commit(self) -> None:
         """Make the changes durable and visible, and let other writers in."""
-        self._driver.commit()
+        with self._whole():
+            self._driver.commit()
 
     def rollback(self) -> None:
         """Forget the changes since the last commit, and let other writers in."""
@@ -216,18 +264,25 @@ class SearchIndex:
 
     def clear(self) -> None:
         """Take out everything, at once and visibly; uncommitted changes are lost."""
-        self._driver.clear()
+        with self._whole():
+            self._driver.clear()
 
     def count(self) -> int:
         """How many entries are committed."""
-        return self._driver.snapshot().count()
+        with self._driver.snapshot() as snapshot:
+            return snapshot.count()
 
     def vectors(self, group: str) -> NDArray[np.float32]:
         """The committed vectors of a group, (n, dim), rows of length 1, in order of their keys' adding.
 
         To find what is like a document: search by the mean of these.
+
+        Raises:
+            Unsupported: the backend has no vectors.
         """
-        return self._driver.snapshot().vectors(group)
+        self._needs("vectors")
+        with self._driver.snapshot() as snapshot:
+            return snapshot.vectors(group)
 
     def search(self, query: Query) -> Hits:
         """Find entries.
@@ -249,7 +304,41 @@ class SearchIndex:
         vector = self._checked(query)
         asked = self._asked(query.text, query.mode)
         restriction = self._restriction(query)
-        snapshot = self._driver.snapshot()
+        with self._driver.snapshot() as snapshot:
+            return self._found(snapshot, query, vector, asked, restriction)
+
+    def highlight(self, query: str, text: str, field: str) -> tuple[tuple[int, int], ...]:
+        """Spans of what a user's words ask for in a text that need not be in the index.
+
+        Args:
+            field: as which field of the schema the text is looked at.
+        """
+        asked = self._asked(query, "any")
+        return marks(text, field, asked) if asked is not None else ()
+
+    def close(self) -> None:
+        """Close; changes that were not committed are lost."""
+        self._driver.close()
+
+    def __enter__(self) -> SearchIndex:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _found(
+        self,
+        snapshot: Snapshot,
+        query: Query,
+        vector: NDArray[np.float32] | None,
+        asked: Asked | None,
+        restriction: Restriction,
+    ) -> Hits:
         near: Scored = []
         if vector is not None:
             near = snapshot.nearest(vector, restriction, limit=query.nearest)
@@ -287,30 +376,6 @@ class SearchIndex:
             self._hits(snapshot, page, text_scores, similar, query, asked),
             facets,
         )
-
-    def highlight(self, query: str, text: str, field: str) -> tuple[tuple[int, int], ...]:
-        """Spans of what a user's words ask for in a text that need not be in the index.
-
-        Args:
-            field: as which field of the schema the text is looked at.
-        """
-        asked = self._asked(query, "any")
-        return marks(text, field, asked) if asked is not None else ()
-
-    def close(self) -> None:
-        """Close; changes that were not committed are lost."""
-        self._driver.close()
-
-    def __enter__(self) -> SearchIndex:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _hits(
         self,
@@ -374,6 +439,16 @@ class SearchIndex:
         if vector is None:
             raise InvalidInput("a vector of zeros is like nothing")
         return vector
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Half of a batch must not be committed later as if it were all."""
+        try:
+            yield
+        except Unavailable:
+            with contextlib.suppress(Unavailable):
+                self._driver.rollback()
+            raise
 
     def _needs(self, feature: str) -> None:
         if feature not in self._driver.features:
