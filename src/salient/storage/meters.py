@@ -63,7 +63,7 @@ class Meter:
         self._calls[operation].observe(seconds)
         if seconds > self.slow_s:
             _log.warning(
-                "store.slow_call", store=self.store, name=self.name, operation=operation,
+                "store.slow_call", store=self.store, backend=self.name, operation=operation,
                 seconds=round(seconds, 4),
             )  # fmt: skip
 
