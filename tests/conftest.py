@@ -6,9 +6,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.servers import Missing, Servers
+
 ROOT = Path(__file__).resolve().parent.parent
 
-for _name in [n for n in os.environ if n.startswith("SALIENT_") and n != "SALIENT_TEST_SHARED"]:
+for _name in [n for n in os.environ if n.startswith("SALIENT_") and "_TEST_" not in n]:
     # A developer's own settings must not decide what tests see.
     if _name != "SALIENT_PURE_PYTHON":
         del os.environ[_name]
@@ -27,6 +29,23 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("the folder of public data is not beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def servers():
+    """Real servers by name: see tests/servers. In CI none may be missing."""
+    started = Servers()
+
+    def get(name, **options):
+        try:
+            return started(name, **options)
+        except Missing as exc:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"{name}: {exc}")
+
+    yield get
+    started.close()
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""The servers of a test session, each started when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from tests.servers import databases, search, stores
+from tests.servers.folders import Session
+from tests.servers.server import Server
+
+LOGS = Path(__file__).resolve().parents[2] / ".salient" / "servers"
+
+KINDS: dict[str, type[Server]] = {
+    kind.name: kind
+    for kind in (
+        stores.Redis, stores.S3, databases.Postgres, databases.MySQL, databases.MongoDB,
+        search.OpenSearch, search.Elasticsearch, search.Sphinx,
+    )
+}  # fmt: skip
+
+
+class Servers:
+    """Call it with a name; see the package."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._shared: dict[tuple[str, str], Server] = {}
+        self._own: list[Server] = []
+
+    def __call__(self, name: str, *, durable: bool = False, extra: str = "") -> Server:
+        """A server that runs.
+
+        Raises:
+            Missing: it cannot be had here.
+        """
+        kind = KINDS[name]
+        given = os.environ.get(f"SALIENT_TEST_{name.upper()}", "")
+        if given and not durable:
+            return kind(None, given=given)
+        key = (name, extra)
+        if durable or key not in self._shared:
+            if self._session is None:
+                self._session = Session()
+            server = kind(self._session, durable=durable, extra=extra)
+            (self._own if durable else []).append(server)
+            server.start()
+            if durable:
+                return server
+            self._shared[key] = server
+        return self._shared[key]
+
+    def started(self) -> list[Server]:
+        return [*self._shared.values(), *self._own]
+
+    def close(self) -> None:
+        """End all; their logs stay in .salient/servers."""
+        if self._session is None:
+            return
+        LOGS.mkdir(parents=True, exist_ok=True)
+        for server in self.started():
+            if server.log.exists():
+                shutil.copyfile(server.log, LOGS / f"{server.name}-{server.port}.log")
+        self._session.close()
+        for server in self.started():
+            server.forget()
+        self._session = None
