@@ -163,7 +163,7 @@ def demo(arguments: list[str]) -> None:
 
 def test(arguments: list[str]) -> None:
     setup(dev=True)
-    browser()
+    programs()
     run(PYTHON, "webbuild.py", "test", env=environment())
     env = environment()
     # One thread a process: the tests run side by side.
@@ -172,21 +172,27 @@ def test(arguments: list[str]) -> None:
     sys.exit(subprocess.call([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=env))
 
 
-def browser() -> None:
-    """In CI, a browser for the tests that need one; elsewhere they say that they were skipped."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    if os.environ.get("CI") and not any(map(shutil.which, names)) and shutil.which("apt-get"):
-        step("installing a browser for the tests")
-        run("apt-get", "update", "-qq")
-        run(
-            "apt-get",
-            "install",
-            "-y",
-            "-qq",
-            "--no-install-recommends",
-            "chromium",
-            "fonts-liberation",
-        )
+def programs() -> None:
+    """In CI, what tests need of the system; elsewhere they say that they were skipped."""
+    wanted = {
+        "chromium": ("chromium", "chromium-browser", "google-chrome"),
+        "mariadb-server": ("mariadbd",),
+        "sphinxsearch": ("searchd",),
+    }
+    places = os.environ["PATH"] + os.pathsep + "/usr/sbin"
+    packages = [
+        package
+        for package, names in wanted.items()
+        if not any(shutil.which(name, path=places) for name in names)
+    ]
+    if not (os.environ.get("CI") and packages and shutil.which("apt-get")):
+        return
+    step(f"installing {', '.join(packages)} for the tests")
+    if "chromium" in packages:
+        packages.append("fonts-liberation")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "update", "-qq", env=env)
+    run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, env=env)
 
 
 def check(arguments: list[str]) -> None:

@@ -27,7 +27,8 @@ class Servers:
     def __init__(self) -> None:
         self._session: Session | None = None
         self._shared: dict[tuple[str, str], Server] = {}
-        self._own: list[Server] = []
+        self._all: list[Server] = []
+        self._failed: dict[tuple[str, str], Exception] = {}
 
     def __call__(self, name: str, *, durable: bool = False, extra: str = "") -> Server:
         """A server that runs.
@@ -39,30 +40,36 @@ class Servers:
         given = os.environ.get(f"SALIENT_TEST_{name.upper()}", "")
         if given and not durable:
             return kind(None, given=given)
+        if durable:
+            return self._start(kind, durable=True, extra=extra)
         key = (name, extra)
-        if durable or key not in self._shared:
-            if self._session is None:
-                self._session = Session()
-            server = kind(self._session, durable=durable, extra=extra)
-            (self._own if durable else []).append(server)
-            server.start()
-            if durable:
-                return server
-            self._shared[key] = server
+        if key in self._failed:
+            raise self._failed[key]  # trying again would take each test a minute
+        if key not in self._shared:
+            try:
+                self._shared[key] = self._start(kind, durable=False, extra=extra)
+            except Exception as exc:
+                self._failed[key] = exc
+                raise
         return self._shared[key]
 
-    def started(self) -> list[Server]:
-        return [*self._shared.values(), *self._own]
+    def _start(self, kind: type[Server], *, durable: bool, extra: str) -> Server:
+        if self._session is None:
+            self._session = Session()
+        server = kind(self._session, durable=durable, extra=extra)
+        self._all.append(server)
+        server.start()
+        return server
 
     def close(self) -> None:
         """End all; their logs stay in .salient/servers."""
         if self._session is None:
             return
         LOGS.mkdir(parents=True, exist_ok=True)
-        for server in self.started():
+        for server in self._all:
             if server.log.exists():
                 shutil.copyfile(server.log, LOGS / f"{server.name}-{server.port}.log")
         self._session.close()
-        for server in self.started():
+        for server in self._all:
             server.forget()
         self._session = None
