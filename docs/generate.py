@@ -42,8 +42,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Arguments, then `SALIENT_*` variables (`SALIENT_STORAGE__BLOBS=...`), then `salient.toml`, then these",
-        "defaults. `salient settings` shows each value and where it came from.",
+        "Arguments, then `SALIENT_*` variables (`SALIENT_STORAGE__BLOBS=...`), `salient.toml`, the shared store that",
+        "`SALIENT_SETTINGS_STORE` names, then these defaults. `salient settings` shows each value and where it came from.",
         "",
         "| setting | default | meaning |",
         "|---|---|---|",

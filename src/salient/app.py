@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -54,6 +55,9 @@ SUBJECTS = (
     system,
 )
 
+# Settings that a running process takes over.
+_LIVE = ("ask.", "limits.", "log.", "pipeline.")
+
 
 class App:
     """Everything of one workspace, opened.
@@ -95,13 +99,14 @@ class App:
         cache = KeyValue.open(url(settings.storage.cache))
         components = Components(settings.nlp.engine, settings.nlp.encoder)
         dimensions = components.encoder.dimensions
-        place = url(settings.storage.search)
+        if "{index}" not in settings.storage.search:
+            raise Misconfigured(
+                "storage.search needs {index} where the name of an index belongs, as in embedded:/data/index/{index}"
+            )
+        search_url = partial(url, settings.storage.search)
         indexes = Indexes(
-            documents=SearchIndex.open(f"{place}/documents", document_schema(dimensions)),
-            passages=SearchIndex.open(f"{place}/passages", passage_schema(dimensions)),
-        )
-        limits = readers.Limits(
-            **{f.name: getattr(settings.limits, f.name) for f in dataclasses.fields(readers.Limits)}
+            documents=SearchIndex.open(search_url(index="documents"), document_schema(dimensions)),
+            passages=SearchIndex.open(search_url(index="passages"), passage_schema(dimensions)),
         )
         ontology = settings.nlp.ontology
         worker = WorkerConfig(
@@ -109,7 +114,7 @@ class App:
             blobs=url(settings.storage.blobs),
             engine=settings.nlp.engine,
             encoder=settings.nlp.encoder,
-            limits=limits,
+            limits=_limits(settings),
             ontology=str(ontology.expanduser().absolute()) if ontology else None,
         )
         coordinator = Coordinator(
@@ -118,13 +123,7 @@ class App:
             cache=cache,
             indexes=indexes,
             worker=worker,
-            config=RunConfig(
-                processes=settings.pipeline.processes,
-                batch=settings.pipeline.batch,
-                max_attempts=settings.pipeline.max_attempts,
-                lease_s=settings.pipeline.lease_s,
-                max_file_bytes=settings.limits.max_file_bytes,
-            ),
+            config=_run_config(settings),
         )
         return Context(
             workspace=workspace,
@@ -141,7 +140,26 @@ class App:
             ask_passages=settings.ask.passages,
             ask_min_confidence=settings.ask.min_confidence,
             settings=tuple(origins(settings)),
+            stores=tuple((name, tuple(t.lines())) for name, t in settings.stores().items()),
         )
+
+    def apply(self, settings: Settings) -> tuple[str, ...]:
+        """Take over changed settings while running; return the names of those that need a restart.
+
+        What is under way goes on as it began; what starts later has the new ones.
+        """
+        old = {name: value for name, value, _ in origins(self.settings)}
+        rows = origins(settings)
+        changed = [name for name, value, _ in rows if old.get(name) != value]
+        self.settings = settings
+        self.context.coordinator.configure(_run_config(settings), _limits(settings))
+        self.context = dataclasses.replace(
+            self.context,
+            ask_passages=settings.ask.passages,
+            ask_min_confidence=settings.ask.min_confidence,
+            settings=tuple(rows),
+        )
+        return tuple(n for n in changed if not n.startswith(_LIVE))
 
     def close(self) -> None:
         """Close every store."""
@@ -160,3 +178,18 @@ class App:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _limits(settings: Settings) -> readers.Limits:
+    names = [f.name for f in dataclasses.fields(readers.Limits)]
+    return readers.Limits(**{name: getattr(settings.limits, name) for name in names})
+
+
+def _run_config(settings: Settings) -> RunConfig:
+    return RunConfig(
+        processes=settings.pipeline.processes,
+        batch=settings.pipeline.batch,
+        max_attempts=settings.pipeline.max_attempts,
+        lease_s=settings.pipeline.lease_s,
+        max_file_bytes=settings.limits.max_file_bytes,
+    )

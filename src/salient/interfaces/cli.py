@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ from salient.model import State
 from salient.pipeline import run as running
 from salient.services import exports as exporting
 from salient.services.views import Quote
-from salient.settings import load
+from salient.settings import SharedSettings, load, valid
 
 cli = typer.Typer(
     name="salient",
@@ -84,7 +84,7 @@ def main() -> None:
 def _workspace(data_dir: Path | None) -> Iterator[Workspace]:
     given = {} if data_dir is None else {"data_dir": data_dir}
     settings = load(**given)
-    log.configure(settings.log.form, settings.log.level)
+    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
     with open_workspace(**given) as workspace:
         try:
             yield workspace
@@ -491,7 +491,7 @@ def serve(
 
     given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     settings = load(**given)
-    log.configure(settings.log.form, settings.log.level)
+    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
     with open_workspace(**given) as workspace:
         server.run(
             workspace.app,
@@ -502,8 +502,20 @@ def serve(
 
 
 @cli.command()
-def settings(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show every setting with its value and where it came from."""
+def settings(
+    data_dir: DataDir = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE in the shared store, for all machines."),
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option("--unset", help="NAME to take out of the shared store.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every setting with its value and where it came from, and the stores taken apart."""
+    if set_ or unset:
+        _change_shared(set_ or [], unset or [])
     with _workspace(data_dir) as workspace:
         reply = workspace.call("system.settings")
     if as_json:
@@ -513,6 +525,31 @@ def settings(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     for row in reply.settings:
         table.add_row(row.name, escape(row.value), row.origin)
     out.print(table)
+    for name, lines in reply.stores.items():
+        out.print(f"\n{name}")
+        for line in lines:
+            out.print(f"  {escape(line)}")
+
+
+def _change_shared(given: list[str], unset: list[str]) -> None:
+    shared = SharedSettings.open()
+    if shared is None:
+        raise errors.Misconfigured(
+            "there is no shared store: name one in SALIENT_SETTINGS_STORE, e.g. redis://host:6379/0"
+        )
+    with closing(shared):
+        changes = []
+        for one in given:
+            name, equals, value = one.partition("=")
+            if not equals:
+                raise errors.InvalidInput(f"{one!r} is not NAME=VALUE")
+            changes.append((name, valid(name, value)))
+        for name, value in changes:
+            shared.put(name, value)
+            err.print(f"{escape(name)} is set for all that use the shared store")
+        for name in unset:
+            was = "is no longer set" if shared.remove(name) else "was not set"
+            err.print(f"{escape(name)} {was}")
 
 
 @cli.command()

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+_GUARDED = ("/v1/", "/metrics")
 _SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
 
 
@@ -19,7 +20,7 @@ class Guard:
     - A page of another site can post to loopback; its `Origin` gives it away.
     - It can also let its own name point to loopback, and then read: the `Host` gives that away.
       Addresses cannot be so abused; names must be among `hosts`.
-    - Where a token is set, everything under `/v1/` needs it.
+    - Where a token is set, everything under `/v1/`, and `/metrics`, needs it.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: tuple[str, ...], token: str | None) -> None:
@@ -43,7 +44,7 @@ class Guard:
         origin = headers.get("origin")
         if method not in _SAFE and origin and origin.partition("://")[2] != host:
             return _refuse(403, "forbidden", "requests from other sites are refused")
-        if self._token and path.startswith("/v1/") and not self._has_token(headers):
+        if self._token and path.startswith(_GUARDED) and not self._has_token(headers):
             said = "a token is needed: send it as a bearer token"
             return _refuse(401, "unauthorized", said)
         return None

@@ -14,16 +14,18 @@ from fastapi import FastAPI, HTTPException, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
 from salient import __version__, errors
 from salient.app import App
 from salient.interfaces import wire
+from salient.interfaces.correlation import Correlation
 from salient.interfaces.guard import Guard
 from salient.interfaces.running import Runner
 from salient.model import Value
-from salient.pipeline.intake import original_key
+from salient.pipeline.intake import local_original, original_key
 from salient.readers.render import page_image
 from salient.services import Service
 from salient.services import documents as docs
@@ -123,6 +125,8 @@ def create(app: App) -> FastAPI:
     web = app.settings.web
     token = web.token.get_secret_value() if web.token else None
     api.add_middleware(Guard, hosts=web.hosts, token=token)
+    api.add_middleware(Correlation)
+    _metrics(api)
     _page(api)
     return api
 
@@ -198,12 +202,8 @@ def _files(api: FastAPI, app: App) -> None:
         if context.blobs.exists(key):
             data = context.blobs.get(key)
         else:
-            path = context.blobs.path(original_key(row.version))
-            if path is None:
-                raise errors.Unsupported(
-                    "pages are drawn from local files only", document=document_id
-                )
-            data = page_image(path, row.media_type or "", page, scale)
+            with local_original(context.blobs, row.version) as path:
+                data = page_image(path, row.media_type or "", page, scale)
             context.blobs.put(key, data)
         headers = {"Cache-Control": "private, max-age=31536000, immutable", "ETag": f'"{key}"'}
         return Response(data, media_type="image/jpeg", headers=headers)
@@ -267,6 +267,13 @@ def _errors(api: FastAPI) -> None:
             "the request cannot be used: " + "; ".join(faults), faults=faults
         )
         return JSONResponse(wire.dump(fault), 422)
+
+
+def _metrics(api: FastAPI) -> None:
+    @api.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        """What this process measured, in Prometheus's text format."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _page(api: FastAPI) -> None:

@@ -46,7 +46,8 @@ class Runner:
             updated_at=moment,
         )
         self._write(job)
-        future = self._pool.submit(self._run, job, service, request)
+        ids = {**log.correlation(), "job_id": job.id, "service": service.name}
+        future = self._pool.submit(self._bound, ids, job, service, request)
         future.add_done_callback(_report_bug)
         return job
 
@@ -54,6 +55,13 @@ class Runner:
         """Stop the job under way after the document it is at."""
         self._stopping.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _bound(
+        self, ids: dict[str, str], job: Job, service: Service[Any, Any], request: Value
+    ) -> None:
+        with log.bound(ids):
+            _log.info("job.started")
+            self._run(job, service, request)
 
     def _run(self, job: Job, service: Service[Any, Any], request: Value) -> None:
         written = 0.0
@@ -82,7 +90,7 @@ class Runner:
         except Cancelled:
             end = {"state": JobState.CANCELLED}
         except errors.Error as error:
-            _log.error("job.failed", job=job.id, service=service.name, code=error.code)
+            _log.error("job.failed", code=error.code, reason=error.message)
             end = {"state": JobState.FAILED, "error": wire.dump(error)}
         except BaseException as bug:
             body = {"code": "error", "message": f"unexpected: {bug!r}", "context": {}}

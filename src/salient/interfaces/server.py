@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
@@ -13,6 +14,9 @@ from salient.app import App
 from salient.errors import Error, Misconfigured
 from salient.interfaces import rest
 from salient.services.ask import warm
+from salient.settings import Watch, load, toml_file
+
+_log = log.get(__name__)
 
 
 def run(app: App, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -40,7 +44,24 @@ def run(app: App, host: str, port: int, ready: Callable[[str], None]) -> None:
     )
     server = _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}"))
     threading.Thread(target=_warm, args=(app,), daemon=True).start()
-    server.run(sockets=[listener])
+    watch = Watch(toml_file(), partial(_apply_changed, app))
+    try:
+        server.run(sockets=[listener])
+    finally:
+        watch.close()
+
+
+def _apply_changed(app: App) -> None:
+    """Take over settings that were changed while running; wrong ones change nothing."""
+    given = {"data_dir": app.settings.data_dir, "workspace": app.settings.workspace}
+    try:
+        fresh = load(**given)
+        log.configure(fresh.log.form, fresh.log.level, fresh.log_destinations())
+        later = app.apply(fresh)
+    except Error as error:
+        _log.error("settings.refused", code=error.code, reason=error.message)
+        return
+    _log.warning("settings.changed", need_restart=", ".join(later) or "none")
 
 
 def _warm(app: App) -> None:
@@ -48,7 +69,7 @@ def _warm(app: App) -> None:
     try:
         warm(app.context)
     except Error as error:
-        log.get(__name__).warning("server.not_warm", code=error.code, reason=error.message)
+        _log.warning("server.not_warm", code=error.code, reason=error.message)
 
 
 class _Server(uvicorn.Server):

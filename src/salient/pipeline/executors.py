@@ -123,8 +123,10 @@ class LocalProcesses(Executor):
 
     def _submit(self, task: Task) -> Future[Outcome]:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._n, _Spawned(), _start, (self._config,))
-        return self._pool.submit(_work, task)
+            self._pool = ProcessPoolExecutor(
+                self._n, _Spawned(), _start, (self._config, log.configured())
+            )
+        return self._pool.submit(_work, task, log.correlation())
 
     def close(self) -> None:
         if self._pool is not None:
@@ -161,17 +163,20 @@ _LOCK = threading.Lock()
 _worker: Worker | None = None
 
 
-def _start(config: WorkerConfig) -> None:
-    """Make this process's worker, once."""
+def _start(config: WorkerConfig, logs: log.Configured | None) -> None:
+    """Make this process's worker, once. It logs to where the coordinator does."""
     global _worker  # noqa: PLW0603 - a pool's processes can be handed state in no other way
     # Ctrl-C goes to the whole group; the coordinator decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"):
         os.environ.setdefault(name, "1")
+    if logs is not None:
+        log.configure(logs.form, logs.level, logs.to)
     _worker = Worker(config)
 
 
-def _work(task: Task) -> Outcome:
+def _work(task: Task, ids: dict[str, str]) -> Outcome:
     if _worker is None:
         raise RuntimeError("the worker was not started")
-    return next(_worker.work([task]))
+    with log.bound(ids):
+        return next(_worker.work([task]))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,6 +26,24 @@ _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 def original_key(version: str) -> str:
     """Where the bytes of a version lie in the blob store."""
     return f"original/{version[:2]}/{version}"
+
+
+@contextmanager
+def local_original(blobs: Blobs, version: str) -> Iterator[Path]:
+    """The bytes of a version as a local file, to read only, for the length of the block.
+
+    Raises:
+        NotFound: they are not in the store.
+    """
+    key = original_key(version)
+    local = blobs.path(key)
+    if local is not None:
+        yield local
+        return
+    with tempfile.NamedTemporaryFile(prefix="salient-") as copy, blobs.stream(key) as stream:
+        shutil.copyfileobj(stream, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def readable(name: str) -> str:

@@ -23,6 +23,7 @@ from salient.pipeline.commit import Committer, Indexes
 from salient.pipeline.executors import Executor, Inline, LocalProcesses, Lost
 from salient.pipeline.ledger import Counts, Intake, Ledger, Outcome, Owner, quarantine
 from salient.pipeline.worker import Task, WorkerConfig
+from salient.readers import Limits
 from salient.storage.blob import Blobs
 from salient.storage.kv import KeyValue
 from salient.storage.sql import Tables
@@ -103,6 +104,10 @@ class Coordinator:
         self._worker = worker
         self._config = config
         self._committer = Committer(self.ledger, tables, blobs, indexes, self.workspace)
+
+    def configure(self, config: RunConfig, limits: Limits) -> None:
+        """Work so from the next run on."""
+        self._config, self._worker = config, replace(self._worker, limits=limits)
 
     def add(self, sources: Iterable[Source], report: Report, processes: int | None = None) -> Run:
         """Take sources in and work until nothing is queued.

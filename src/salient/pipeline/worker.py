@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,7 @@ from salient.nlp.gazetteer import Gazetteer
 from salient.pipeline import known
 from salient.pipeline import passages as cutting
 from salient.pipeline.dates import document_date
-from salient.pipeline.intake import original_key, readable
+from salient.pipeline.intake import local_original, original_key, readable
 from salient.pipeline.ledger import Intake, Outcome, StageRun
 from salient.pipeline.passages import Passages
 from salient.pipeline.stages import ANNOTATE, CONVERT, PASSAGES, READ, artifact_key
@@ -167,7 +164,7 @@ class Worker:
         manifest_key = artifact_key(task.version, CONVERT, readers.COMPONENT, parameters)
         manifest = self._manifest(manifest_key)
         if manifest is None:
-            with self._original(task.version) as file:
+            with local_original(self._blobs, task.version) as file:
                 conversion = self._converter.convert(file, task.name, limits)
             component = f"{readers.COMPONENT}/{conversion.component}"
             key = artifact_key(task.version, CONVERT, component, parameters)
@@ -197,22 +194,6 @@ class Worker:
             return None
         usable = manifest["reader"] == current and self._blobs.exists(manifest["text"])
         return manifest if usable else None
-
-    @contextmanager
-    def _original(self, version: str) -> Iterator[Path]:
-        """The document's bytes as a local file."""
-        key = original_key(version)
-        local = self._blobs.path(key)
-        if local is not None:
-            yield local
-            return
-        with (
-            tempfile.NamedTemporaryFile(prefix="salient-") as copy,
-            self._blobs.stream(key) as stream,
-        ):
-            shutil.copyfileobj(stream, copy)
-            copy.flush()
-            yield Path(copy.name)
 
     def _keep(self, child: Child) -> list[Any]:
         content = child.content  # of a large one, read from its file

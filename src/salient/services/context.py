@@ -116,4 +116,6 @@ class Context:
     ask_passages: int = 40
     ask_min_confidence: float | None = None
     settings: tuple[tuple[str, str, str], ...] = ()
+    stores: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Each store by name, taken apart: see `salient.storage.urls.Tree`."""
     report: Report = field(default=silent)

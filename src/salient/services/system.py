@@ -122,13 +122,14 @@ class SettingView(Value):
 
 
 class SettingsView(Value):
-    """Every setting."""
+    """Every setting, and each store by name as lines of a tree: wrappers, and within them what they wrap."""
 
     settings: tuple[SettingView, ...]
+    stores: dict[str, tuple[str, ...]]
 
 
 @service("system.settings")
 def settings(request: Nothing, context: Context) -> SettingsView:
     """Show every setting with its value and where it came from."""
     rows = (SettingView(name=n, value=v, origin=o) for n, v, o in context.settings)
-    return SettingsView(settings=tuple(rows))
+    return SettingsView(settings=tuple(rows), stores=dict(context.stores))

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,7 +24,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from salient.errors import Misconfigured
+from salient.errors import InvalidInput, Misconfigured
+from salient.settings.shared import VARIABLE, SharedSettings, Watch
+from salient.storage import urls
+
+__all__ = [
+    "Section", "Settings", "SharedSettings", "Storage", "Watch", "load", "origins", "toml_file", "valid",
+]  # fmt: skip
 
 
 class Section(BaseModel):
@@ -24,19 +39,37 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Storage(Section):
-    """One URL a store; the scheme picks the backend. `{data}` is `data_dir`."""
+def _as_url(given: Any) -> Any:
+    if not isinstance(given, str | dict):
+        return given
+    try:
+        url = urls.from_table(given)
+        urls.tree(url)
+    except Misconfigured as error:
+        raise ValueError(error.message) from error
+    return url
 
-    cache: str = "sqlite:{data}/cache.db"
+
+Store = Annotated[str, BeforeValidator(_as_url)]
+"""A store's URL, or in TOML a table: `{use = "layered", over = ["memory:", "redis://…"], ttl_s = 60}`."""
+
+
+class Storage(Section):
+    """One URL a store; the scheme picks the backend. `{data}` is `data_dir`.
+
+    Stores within stores stand in brackets, as in `layered:[memory:][redis://cache:6379/0]`.
+    """
+
+    cache: Store = "sqlite:{data}/cache.db"
     """Small values that may expire: locks, pointers, counters."""
-    blobs: str = "file:{data}/blobs"
+    blobs: Store = "file:{data}/blobs"
     """Originals, artifacts and models, by content."""
-    tables: str = "sqlite:{data}/salient.db"
+    tables: Store = "sqlite:{data}/salient.db"
     """The ledger, mentions, entities, facts and decisions."""
-    records: str = "sqlite:{data}/records.db"
+    records: Store = "sqlite:{data}/records.db"
     """JSON records: jobs and saved views."""
-    search: str = "embedded:{data}/index/{workspace}"
-    """Full text and vectors; one folder or prefix a workspace."""
+    search: Store = "embedded:{data}/index/{workspace}/{index}"
+    """Full text and vectors; `{index}` is `documents` and `passages`, a workspace has one of each."""
 
 
 class Limits(Section):
@@ -104,6 +137,8 @@ class Log(Section):
 
     form: Literal["text", "json"] = "text"
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    to: tuple[str, ...] = ("stderr:",)
+    """Where to, all of them: `stderr:`, `file:{data}/salient.log`, `syslog://`, `otlp://`, `redis://`."""
 
 
 def toml_file() -> Path:
@@ -112,7 +147,7 @@ def toml_file() -> Path:
 
 
 class Settings(BaseSettings):
-    """Arguments, then `SALIENT_*` variables, then salient.toml, then these defaults."""
+    """Arguments, then `SALIENT_*` variables, salient.toml, the shared store, then these defaults."""
 
     model_config = SettingsConfigDict(
         env_prefix="SALIENT_", env_nested_delimiter="__", frozen=True, extra="forbid"
@@ -133,7 +168,9 @@ class Settings(BaseSettings):
     @classmethod
     def _no_stray_variables(cls, values: dict[str, object]) -> dict[str, object]:
         # pydantic-settings refuses an unknown nested name but passes over an unknown first one.
-        names = {n for n in os.environ if n.startswith("SALIENT_")} - _NOT_SETTINGS
+        names = {
+            n for n in os.environ if n.startswith("SALIENT_") and not n.startswith("SALIENT_TEST_")
+        } - _NOT_SETTINGS
         stray = {
             n
             for n in names
@@ -153,22 +190,49 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = TomlConfigSettingsSource(settings_cls, toml_file())
-        return init_settings, env_settings, file
+        return init_settings, env_settings, file, _SharedSource(settings_cls)
 
     @property
     def data(self) -> Path:
         """`data_dir` as an absolute path."""
         return self.data_dir.expanduser().absolute()
 
-    def url(self, template: str) -> str:
-        """A store's URL with `{data}` and `{workspace}` filled in."""
-        return template.replace("{data}", str(self.data)).replace("{workspace}", self.workspace)
+    def url(self, template: str, **more: str) -> str:
+        """A store's URL with `{data}`, `{workspace}` and what else is given filled in."""
+        for name, value in {"data": str(self.data), "workspace": self.workspace, **more}.items():
+            template = template.replace("{" + name + "}", value)
+        return template
+
+    def log_destinations(self) -> list[str]:
+        """The log's URLs with names filled in."""
+        return [self.url(one) for one in self.log.to]
+
+    def stores(self) -> dict[str, urls.Tree]:
+        """Each store taken apart, with names filled in and secrets masked."""
+        return {
+            name: urls.tree(self.url(getattr(self.storage, name)))
+            for name in type(self.storage).model_fields
+        }
+
+
+class _SharedSource(PydanticBaseSettingsSource):
+    """What the store that SALIENT_SETTINGS_STORE names holds, if any."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError("the values are read as a whole")
+
+    def __call__(self) -> dict[str, Any]:
+        shared = SharedSettings.open()
+        if shared is None:
+            return {}
+        try:
+            return shared.tree()
+        finally:
+            shared.close()
 
 
 # Read by x.py, tests or kernels, not settings of an App.
-_NOT_SETTINGS = frozenset(
-    {"SALIENT_PURE_PYTHON", "SALIENT_TEST_SHARED", "SALIENT_SETTINGS_FILE", "SALIENT_WEB"}
-)
+_NOT_SETTINGS = frozenset({"SALIENT_PURE_PYTHON", "SALIENT_SETTINGS_FILE", "SALIENT_WEB", VARIABLE})
 
 
 def load(**given: Any) -> Settings:
@@ -194,23 +258,65 @@ def origins(settings: Settings) -> list[tuple[str, str, str]]:
         in_file = tomllib.loads(toml_file().read_text("utf-8")) if toml_file().is_file() else {}
     except (OSError, tomllib.TOMLDecodeError):
         in_file = {}
+    in_store = _SharedSource(type(settings))()
+    variables = {n.upper() for n in os.environ}
     rows: list[tuple[str, str, str]] = []
 
-    def walk(model: BaseModel, path: tuple[str, ...], file: Any, default: BaseModel) -> None:
+    def walk(model: BaseModel, path: tuple[str, ...], files: list[Any], default: BaseModel) -> None:
         for name in type(model).model_fields:
             value, usual = getattr(model, name), getattr(default, name)
-            here = file.get(name) if isinstance(file, dict) else None
+            here = [f.get(name) if isinstance(f, dict) else None for f in files]
             if isinstance(value, BaseModel):
                 walk(value, (*path, name), here, usual)
                 continue
             dotted = (*path, name)
-            if "SALIENT_" + "__".join(dotted).upper() in {n.upper() for n in os.environ}:
+            if "SALIENT_" + "__".join(dotted).upper() in variables:
                 origin = "environment"
-            elif here is not None:
+            elif here[0] is not None:
                 origin = str(toml_file())
+            elif here[1] is not None:
+                origin = "shared store"
             else:
                 origin = "default" if value == usual else "argument"
-            rows.append((".".join(dotted), str(value), origin))
+            rows.append((".".join(dotted), urls.shown(str(value)), origin))
 
-    walk(settings, (), in_file, Settings.model_construct())
+    walk(settings, (), [in_file, in_store], Settings.model_construct())
     return rows
+
+
+def valid(name: str, given: str) -> Any:
+    """The value of one setting as it would be kept, from text: JSON, or the text itself.
+
+    Raises:
+        InvalidInput: there is no such setting.
+        Misconfigured: it cannot have that value.
+    """
+    *sections, last = name.split(".")
+    owner: Any = Settings
+    for section in sections:
+        field = owner.model_fields.get(section)
+        owner = None if field is None else field.annotation
+        if not (isinstance(owner, type) and issubclass(owner, BaseModel)):
+            raise InvalidInput(f"no setting is called {name!r}")
+    if last not in owner.model_fields:
+        raise InvalidInput(f"no setting is called {name!r}", known=sorted(owner.model_fields))
+    kind = owner.model_fields[last].annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        raise InvalidInput(f"{name!r} is a group of settings", known=sorted(kind.model_fields))
+    fault = ""
+    for value in _read(given):
+        try:
+            owner.model_validate({last: value})
+        except ValidationError as exc:
+            fault = exc.errors()[0]["msg"]
+        else:
+            return value
+    raise Misconfigured(f"{name} cannot be {given!r}: {fault}")
+
+
+def _read(given: str) -> list[Any]:
+    """What text may mean: its JSON, then itself."""
+    try:
+        return [json.loads(given), given]
+    except ValueError:
+        return [given]
