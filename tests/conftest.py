@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.servers import Missing, Servers
+pytest_plugins = ["tests.servers.plugin"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,23 +29,6 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("the folder of public data is not beside the checkout")
     return folder
-
-
-@pytest.fixture(scope="session")
-def servers():
-    """Real servers by name: see tests/servers. In CI none may be missing."""
-    started = Servers()
-
-    def get(name, **options):
-        try:
-            return started(name, **options)
-        except Missing as exc:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"{name}: {exc}")
-
-    yield get
-    started.close()
 
 
 @pytest.fixture
