@@ -119,6 +119,64 @@ def stores_table() -> str:
     return "\n".join(lines)
 
 
+FRONTS = {
+    "kv": "Cache, locks, counters (`storage.cache`)",
+    "blob": "Files (`storage.blobs`)",
+    "sql": "Tables (`storage.tables`)",
+    "docs": "Records (`storage.records`)",
+    "search": "Full text and vectors (`storage.search`)",
+}
+
+
+def stores_page(run: dict[str, Any]) -> str:
+    """What test runs wrote down of the stores: see tests/servers/plugin.py."""
+    lines = [
+        "# Stores",
+        "",
+        "Written by a run of the tests: each store ran the whole suite of its kind, which ships with Salient in",
+        "`salient.storage.testing`. A count is of tests; what a suite holds against a store differs with the store's",
+        "features. Versions are what the servers said of themselves.",
+    ]
+    stand_ins: dict[str, str] = {}
+    for front, title in FRONTS.items():
+        rows = run.get(front, {})
+        lines += ["", f"## {title}", ""]
+        lines += ["| store | made of | features | run against | suite tests passed | not passed |"]
+        lines += ["|---|---|---|---|---|---|"]
+        for name, row in rows.items():
+            servers = row["servers"].values()
+            stand_ins |= {s["version"]: s["stands_for"] for s in servers if s["stands_for"]}
+            against = ", ".join(s["version"] + ("*" if s["stands_for"] else "") for s in servers)
+            rest = [
+                f"{row[what]} {what}"
+                for what in ("failed", "failed at its end", "xfailed", "skipped")
+                if row.get(what)
+            ]
+            made = f"`{row['driver']}`" if row["driver"] else ""
+            lines.append(
+                f"| {name} | {made} | {', '.join(row['features']) or '—'} | {against or 'in this process'} "
+                f"| {row.get('passed', 0)} | {', '.join(rest) or '—'} |"
+            )
+    lines += ["", "## Stand-ins", ""]
+    lines += [
+        "\\* Not the thing itself but a close stand-in, since the tests provision their own servers and cannot have "
+        "the real one. The same suites run against a real one when its URL is given, as in "
+        "`SALIENT_TEST_MONGODB=mongodb://… python3 x.py test`.",
+        "",
+    ]
+    lines += [f"- {version} stands for {real}." for version, real in sorted(stand_ins.items())]
+    return "\n".join(lines) + "\n"
+
+
+def write_stores() -> None:
+    """Take over what the last whole run of the contract tests wrote, if there was one here."""
+    kept, fresh = HERE / "stores.json", ROOT / ".salient" / "stores.json"
+    if fresh.is_file():
+        kept.write_text(fresh.read_text("utf-8"), "utf-8")
+    if kept.is_file():
+        (HERE / "stores.md").write_text(stores_page(json.loads(kept.read_text("utf-8"))), "utf-8")
+
+
 def latest(bench: str) -> Any:
     """The last line that a bench wrote; None where it never ran."""
     file = ROOT / "bench" / "results" / f"{bench}.jsonl"
@@ -175,6 +233,7 @@ def main() -> None:
     (HERE / "errors.md").write_text(errors_page())
     (HERE / "settings.md").write_text(settings_page())
     (HERE / "formats.md").write_text(formats_page())
+    write_stores()
     fill(ROOT / "README.md", "numbers", numbers_table())
     fill(ROOT / "README.md", "stores", stores_table())
 
