@@ -1,4 +1,4 @@
-"""Key-value store: small values by key, with optional expiry; counters and locks over them."""
+"""Key-value store: small values by key, with optional expiry; counters, locks and messages."""
 
 from __future__ import annotations
 
@@ -6,34 +6,97 @@ import math
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import final
+from typing import Self, final
 
-from salient.errors import Conflict, InvalidInput, LimitExceeded, TimedOut
+from salient.errors import Conflict, InvalidInput, LimitExceeded, TimedOut, Unsupported
 from salient.storage import backends
 
 MAX_KEY_BYTES = 512
 MAX_VALUE_BYTES = 8 * 1024 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024
 MAX_COUNT = 2**63 - 1
 
 # scheme -> module that holds `Driver`. The tree beside this file is the list.
 SCHEMES = {"memory": "salient.storage.kv.memory", "sqlite": "salient.storage.kv.sqlite"}
+# The same, of stores that are made of other key-value stores.
+WRAPPERS: dict[str, str] = {}
+
+PUBSUB = "pubsub"  # the feature of drivers that carry messages
 
 # Keys of callers hold no NUL, so what starts with one is ours and cannot be reached by accident.
 _LOCK, _FENCE = "\0lock/", "\0fence/"
+
+
+class Subscription(ABC):
+    """The messages of one channel, from when it was opened until it is closed.
+
+    - Each message comes at most once, in order from one publisher, to all subscribers everywhere.
+    - What is published while `live` is false is lost, and `gaps` has grown before the next
+      message is given out: a subscriber that keeps what messages are about must then drop it.
+    """
+
+    gaps: int = 0
+    """How many times messages may have been lost since it was opened."""
+    live: bool = True
+    """False while messages cannot arrive; it comes back by itself when the server does."""
+
+    @abstractmethod
+    def get(self, timeout_s: float = 0.0) -> bytes | None:
+        """The next message, waited for up to `timeout_s`; None if there is none, or at a gap.
+
+        Raises:
+            Unavailable: this subscription or its store is closed; a lost server is no error here.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it; a `get` that waits in another thread ends too."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class KeyValueDriver(ABC):
     """What a backend must do. Keys, sizes and times are already checked by `KeyValue`.
 
     A driver's keys are up to MAX_KEY_BYTES + 16 bytes and may start with NUL; each method is
-    atomic among all threads and processes that use the same store.
+    atomic among all threads and processes that use the same store, `get_many` for each key.
     """
+
+    features: frozenset[str] = frozenset({PUBSUB})
+    inner: tuple[KeyValueDriver, ...] = ()
+    """What a wrapper is made of."""
 
     @abstractmethod
     def get(self, key: str) -> bytes | None: ...
+
+    @abstractmethod
+    def get_expiring(self, key: str) -> tuple[bytes, float | None] | None:
+        """The value and its remaining seconds to live, over 0; None for one that stays."""
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The values of those keys that are there."""
+        found = ((key, self.get(key)) for key in keys)
+        return {key: value for key, value in found if value is not None}
+
+    @property
+    def hot(self) -> Mapping[str, tuple[bytes | None, float]]:
+        """What the front may give out without asking: values, and until when they are good.
+
+        Times are by `time.monotonic`. Always the same mapping; keys in it were checked before.
+        """
+        return {}
 
     @abstractmethod
     def put(self, key: str, value: bytes, *, ttl_s: float | None, only_if_absent: bool) -> bool: ...
@@ -58,8 +121,30 @@ class KeyValueDriver(ABC):
     @abstractmethod
     def scan(self, prefix: str) -> Iterator[str]: ...
 
+    def publish(self, channel: str, message: bytes) -> None:
+        """Only of a driver with the feature `pubsub`."""
+        raise Unsupported("this key-value store carries no messages")
+
+    def subscribe(self, channel: str) -> Subscription:
+        """Only of a driver with the feature `pubsub`; the caller closes it.
+
+        It returns when the subscription holds: what is published from then on arrives.
+        """
+        raise Unsupported("this key-value store carries no messages")
+
     @abstractmethod
     def close(self) -> None: ...
+
+
+def driver(url: str) -> KeyValueDriver:
+    """Open the driver that `url`'s scheme names; wrappers open their inner ones by this.
+
+    Raises:
+        Misconfigured: no backend has that scheme, or its driver is not installed.
+    """
+    module, rest = backends.find("key-value", {**SCHEMES, **WRAPPERS}, url)
+    found: KeyValueDriver = module.Driver(rest)
+    return found
 
 
 @final
@@ -70,6 +155,7 @@ class KeyValue:
     - `put` replaces; with `only_if_absent`, one of many concurrent callers gets True.
     - `increment` loses no count, and `swap` lets one of many writers win.
     - `lock` lets in one holder at a time; its fencing tokens only grow.
+    - `publish` reaches all that are subscribed, in all processes that use the same store.
     - Threads may share an instance; other processes open their own.
 
     Raises from any method: InvalidInput (key), Unavailable (backend unreachable or closed).
@@ -77,6 +163,7 @@ class KeyValue:
 
     def __init__(self, driver: KeyValueDriver) -> None:
         self._driver = driver
+        self._hot, self._clock = driver.hot, time.monotonic
 
     @classmethod
     def open(cls, url: str) -> KeyValue:
@@ -85,11 +172,27 @@ class KeyValue:
         Raises:
             Misconfigured: no backend has that scheme, or its driver is not installed.
         """
-        module, rest = backends.find("key-value", SCHEMES, url)
-        return cls(module.Driver(rest))
+        return cls(driver(url))
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What this store can do beyond keys and values: `pubsub`."""
+        return self._driver.features
 
     def get(self, key: str) -> bytes | None:
+        hot = self._hot.get(key)
+        if hot is not None and hot[1] > self._clock():
+            return hot[0]
         return self._driver.get(_checked(key))
+
+    def get_expiring(self, key: str) -> tuple[bytes, float | None] | None:
+        """The value and its remaining seconds to live; None for those of one that stays."""
+        return self._driver.get_expiring(_checked(key))
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """The values of those `keys` that are there, each as it was at some moment of the call."""
+        wanted = list(dict.fromkeys(map(_checked, keys)))
+        return self._driver.get_many(wanted) if wanted else {}
 
     def put(
         self, key: str, value: bytes, *, ttl_s: float | None = None, only_if_absent: bool = False
@@ -155,6 +258,35 @@ class KeyValue:
         if len(_encoded(prefix)) > MAX_KEY_BYTES or "\0" in prefix:
             raise InvalidInput("no key can start so", prefix=prefix[:40])
         return (key for key in self._driver.scan(prefix) if not key.startswith("\0"))
+
+    def publish(self, channel: str, message: bytes) -> None:
+        """Send to all that are subscribed to `channel` now; nothing is kept for others.
+
+        Args:
+            channel: as a key; its own namespace.
+
+        Raises:
+            Unsupported: the store has not the feature `pubsub`.
+            LimitExceeded: `message` is over MAX_MESSAGE_BYTES.
+            Unavailable: it may have been sent all the same.
+        """
+        self._carries_messages()
+        if len(message) > MAX_MESSAGE_BYTES:
+            raise LimitExceeded("message too large", size_bytes=len(message))
+        self._driver.publish(_checked(channel), message)
+
+    def subscribe(self, channel: str) -> Subscription:
+        """Listen to `channel`: what is published after this returned arrives.
+
+        Raises:
+            Unsupported: the store has not the feature `pubsub`.
+        """
+        self._carries_messages()
+        return self._driver.subscribe(_checked(channel))
+
+    def _carries_messages(self) -> None:
+        if PUBSUB not in self._driver.features:
+            raise Unsupported("this key-value store carries no messages")
 
     @contextmanager
     def lock(self, name: str, *, ttl_s: float = 30.0, wait_s: float = 0.0) -> Iterator[Lease]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from typing import final
 
 from salient.errors import Unavailable
-from salient.storage.kv import MAX_COUNT, KeyValueDriver
+from salient.storage.kv import MAX_COUNT, KeyValueDriver, Subscription
+
+_WAITING = 10_000  # messages kept for a subscriber that does not read; then it has a gap
 
 
 class Driver(KeyValueDriver):
@@ -17,10 +21,20 @@ class Driver(KeyValueDriver):
         self._lock = threading.Lock()
         self._rows: dict[str, tuple[bytes, float | None]] | None = {}
         self._expiries: list[tuple[float, str]] = []
+        self._listeners: dict[str, list[_Queue]] = {}
 
     def get(self, key: str) -> bytes | None:
         with self._lock:
             return self._live(key)
+
+    def get_expiring(self, key: str) -> tuple[bytes, float | None] | None:
+        with self._lock:
+            value = self._live(key)
+            expires_at = None if value is None else self._open()[key][1]
+            left_s = None if expires_at is None else expires_at - self._clock()
+        if value is None or (left_s is not None and left_s <= 0):
+            return None
+        return value, left_s
 
     def put(self, key: str, value: bytes, *, ttl_s: float | None, only_if_absent: bool) -> bool:
         with self._lock:
@@ -68,9 +82,33 @@ class Driver(KeyValueDriver):
             keys = [k for k in rows if k.startswith(prefix) and self._live(k) is not None]
         return iter(keys)
 
+    def publish(self, channel: str, message: bytes) -> None:
+        with self._lock:
+            self._open()
+            for queue in self._listeners.get(channel, ()):
+                queue.add(bytes(message))
+
+    def subscribe(self, channel: str) -> Subscription:
+        with self._lock:
+            self._open()
+            queue = _Queue(lambda: self._forget(channel, queue))
+            self._listeners.setdefault(channel, []).append(queue)
+        return queue
+
     def close(self) -> None:
         with self._lock:
             self._rows = None
+            left = [queue for queues in self._listeners.values() for queue in queues]
+        for queue in left:
+            queue.close()
+
+    def _forget(self, channel: str, queue: _Queue) -> None:
+        with self._lock:
+            queues = self._listeners.get(channel, [])
+            if queue in queues:
+                queues.remove(queue)
+            if not queues:
+                self._listeners.pop(channel, None)
 
     def _open(self) -> dict[str, tuple[bytes, float | None]]:
         if self._rows is None:
@@ -91,3 +129,34 @@ class Driver(KeyValueDriver):
     def _live(self, key: str) -> bytes | None:
         value, expires_at = self._open().get(key, (None, None))
         return None if expires_at is not None and expires_at <= self._clock() else value
+
+
+@final
+class _Queue(Subscription):
+    def __init__(self, on_close: Callable[[], None]) -> None:
+        self._on_close = on_close
+        self._ready = threading.Condition()
+        self._messages: deque[bytes] = deque()
+        self._closed = False
+
+    def add(self, message: bytes) -> None:
+        with self._ready:
+            if len(self._messages) >= _WAITING:
+                self._messages.clear()
+                self.gaps += 1
+            self._messages.append(message)
+            self._ready.notify()
+
+    def get(self, timeout_s: float = 0.0) -> bytes | None:
+        with self._ready:
+            self._ready.wait_for(lambda: self._closed or self._messages, timeout_s)
+            if self._closed:
+                raise Unavailable("the subscription is closed")
+            return self._messages.popleft() if self._messages else None
+
+    def close(self) -> None:
+        self._on_close()
+        with self._ready:
+            self._closed = True
+            self._messages.clear()
+            self._ready.notify_all()

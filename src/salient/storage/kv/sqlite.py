@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from typing import final
 
-from salient.storage import sqlitefile
-from salient.storage.kv import MAX_COUNT, KeyValueDriver
+from salient.errors import Unavailable
+from salient.storage import sqlitefile, urls
+from salient.storage.kv import MAX_COUNT, KeyValueDriver, Subscription
 
 _PAGE = 1000
 _SWEEP_EVERY = 1000  # writes
+_MESSAGES_KEPT = 10_000
+_MESSAGES_KEPT_S = 60.0
 
 
 class Driver(KeyValueDriver):
-    def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
+    """Options of the URL.
+
+    - `timeout_s`: how long a call waits for the writes of other processes.
+    - `poll_s`: how often a subscriber looks for messages of other processes.
+    """
+
+    def __init__(self, rest: str, clock: Callable[[], float] = time.time) -> None:
+        path, options = urls.split(rest, "sqlite key-value store")
+        timeout_s = options.number("timeout_s", sqlitefile.BUSY_TIMEOUT_S)
+        self._poll_s = options.number("poll_s", 0.02, least=0.001)
+        options.done()
         self._clock = clock
         self._lock = threading.Lock()
+        self._published = threading.Condition()
+        self._closed = False
         self._writes = 0
-        self._db = sqlitefile.connect(path or ":memory:")
+        self._db = sqlitefile.connect(path or ":memory:", timeout_s=timeout_s)
         with sqlitefile.translated("key-value file"):
             # Keys are blobs: text would end at a NUL in some functions, and be compared by a
             # collation that a build may change.
@@ -27,12 +44,22 @@ class Driver(KeyValueDriver):
                 " (k blob primary key, v blob not null, t real) without rowid"
             )
             self._db.execute("create index if not exists kv_t on kv (t) where t is not null")
+            # Numbers are never given twice and none is left out, so that readers see what they missed.
+            self._db.execute(
+                "create table if not exists kv_messages"
+                " (n integer primary key autoincrement, channel blob, message blob, at real)"
+            )
 
     def get(self, key: str) -> bytes | None:
         row = self._one(
             "select v from kv where k=? and (t is null or t>?)", key.encode(), self._clock()
         )
         return None if row is None else bytes(row[0])
+
+    def get_expiring(self, key: str) -> tuple[bytes, float | None] | None:
+        now = self._clock()
+        row = self._one("select v, t from kv where k=? and (t is null or t>?)", key.encode(), now)
+        return None if row is None else (bytes(row[0]), None if row[1] is None else row[1] - now)
 
     def put(self, key: str, value: bytes, *, ttl_s: float | None, only_if_absent: bool) -> bool:
         now = self._clock()
@@ -108,9 +135,51 @@ class Driver(KeyValueDriver):
                 return
             at = rows[-1][0] + b"\0"  # the next key there can be
 
+    def publish(self, channel: str, message: bytes) -> None:
+        now = self._clock()
+        sql = "insert into kv_messages(channel, message, at) values(?,?,?) returning n"
+        with self._lock, sqlitefile.translated("key-value file"):
+            [(number,)] = self._db.execute(sql, (channel.encode(), message, now)).fetchall()
+            if number % 100 == 0:
+                self._db.execute(
+                    "delete from kv_messages where n<? or (at<? and n<?)",
+                    (number - _MESSAGES_KEPT, now - _MESSAGES_KEPT_S, number),
+                )
+        with self._published:
+            self._published.notify_all()
+
+    def subscribe(self, channel: str) -> Subscription:
+        # The newest message is never deleted.
+        row = self._one("select coalesce(max(n), 0), null from kv_messages")
+        return _Poll(self, channel, int(row[0]) if row else 0)
+
+    def messages(self, channel: str, after: int) -> tuple[list[bytes], int, int]:
+        """Messages numbered over `after`, the newest number of any channel, and the oldest kept."""
+        sql = "select n, message from kv_messages where n>? and channel=? order by n"
+        with self._lock, sqlitefile.translated("key-value file"):
+            [(newest,)] = self._db.execute("select coalesce(max(n), 0) from kv_messages").fetchall()
+            if newest <= after:
+                return [], newest, 0
+            sql += f" limit {_PAGE}"
+            rows = self._db.execute(sql, (after, channel.encode())).fetchall()
+            # Read last: what another process deleted before the rows were read must show.
+            [(oldest,)] = self._db.execute("select min(n) from kv_messages").fetchall()
+        if len(rows) == _PAGE:
+            newest = rows[-1][0]
+        return [bytes(m) for n, m in rows if n <= newest], newest, oldest
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a message of this process, or for the time when those of others are looked for."""
+        with self._published:
+            if not self._closed:
+                self._published.wait(min(timeout_s, self._poll_s))
+
     def close(self) -> None:
         with self._lock:
             self._db.close()
+        with self._published:
+            self._closed = True
+            self._published.notify_all()
 
     def _one(self, sql: str, *args: object) -> tuple[bytes, float | None] | None:
         with self._lock, sqlitefile.translated("key-value file"):
@@ -127,3 +196,35 @@ class Driver(KeyValueDriver):
 
 def _expiry(now: float, ttl_s: float | None) -> float | None:
     return None if ttl_s is None else now + ttl_s
+
+
+@final
+class _Poll(Subscription):
+    def __init__(self, store: Driver, channel: str, after: int) -> None:
+        self._store, self._channel, self._after = store, channel, after
+        self._messages: deque[bytes] = deque()
+        self._closed = False
+
+    def get(self, timeout_s: float = 0.0) -> bytes | None:
+        give_up_at = time.monotonic() + timeout_s
+        while True:
+            if self._closed:
+                raise Unavailable("the subscription is closed")
+            if self._messages:
+                return self._messages.popleft()
+            found, newest, oldest = self._store.messages(self._channel, self._after)
+            self._messages.extend(found)
+            missed = oldest > self._after + 1
+            self._after = max(newest, self._after)
+            if missed:
+                self.gaps += 1
+                return None
+            left_s = give_up_at - time.monotonic()
+            if not found:
+                if left_s <= 0:
+                    return None
+                self._store.wait(left_s)
+
+    def close(self) -> None:
+        self._closed = True
+        self._messages.clear()
