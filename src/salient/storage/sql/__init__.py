@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import resources
 from types import TracebackType
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, TypeVar, final
 
 import sqlalchemy
 from sqlalchemy import exc as sa_exc
 
 from salient.errors import Error, InvalidInput, TimedOut, Unavailable
 from salient.storage import backends
+from salient.storage.retrying import Retry
 from salient.storage.sql import revisions
 from salient.storage.sql.queries import Queries, Query, parse
 
@@ -36,7 +37,12 @@ __all__ = [
     "like",
 ]
 
-SCHEMES = {"sqlite": "salient.storage.sql.sqlite"}
+SCHEMES = {
+    "mariadb": "salient.storage.sql.mysql",
+    "mysql": "salient.storage.sql.mysql",
+    "postgresql": "salient.storage.sql.postgresql",
+    "sqlite": "salient.storage.sql.sqlite",
+}
 # Databases around another, given in brackets: `scoped:[sqlite:/path]?workspace=main`.
 WRAPPERS = {
     "flaky": "salient.storage.sql.flaky",
@@ -44,6 +50,7 @@ WRAPPERS = {
     "scoped": "salient.storage.sql.scoped",
 }
 
+T = TypeVar("T")
 Row: TypeAlias = sqlalchemy.Row[Any]
 Params: TypeAlias = Mapping[str, Any]
 
@@ -55,6 +62,8 @@ class TablesDriver(ABC):
     features: frozenset[str] = frozenset()
     inner: tuple[TablesDriver, ...] = ()
     """What a wrapper is around."""
+    retry: Retry = Retry(attempts=1)
+    """How often to try for a connection and the beginning of a transaction: nothing is done yet."""
 
     @property
     def dialect(self) -> str:
@@ -77,6 +86,18 @@ class TablesDriver(ABC):
         """Keep other migrations out while it is held; default: the transaction does it."""
         return nullcontext()
 
+    def prepare(self, connection: sqlalchemy.Connection) -> None:  # noqa: B027 # most need nothing
+        """Do what has to be done before the schema is changed, in the migration's transaction."""
+
+    def around(self, step: str, run: Callable[[], T], *, commits: bool = False) -> T:
+        """Do one step of the work and return what it gives; wrappers add to it here.
+
+        Args:
+            step: a query's name, `begin` or `commit`.
+            commits: it is the commit of a transaction that writes.
+        """
+        return run()
+
     @abstractmethod
     def close(self) -> None: ...
 
@@ -93,13 +114,11 @@ class Reading:
         Args:
             params: values by name; a list, tuple or set stands for `IN :name`.
         """
-        with _translated(self._driver):
-            return list(self._execute(query, params).all())
+        return self._step(query, lambda: list(self._execute(query, params).all()))
 
     def one(self, query: Query, params: Params | None = None) -> Row | None:
         """The first row, or None."""
-        with _translated(self._driver):
-            return self._execute(query, params).first()
+        return self._step(query, lambda: self._execute(query, params).first())
 
     def value(self, query: Query, params: Params | None = None) -> Any:
         """The first column of the first row, or None."""
@@ -113,17 +132,19 @@ class Reading:
 
         To be used up, or closed, within the transaction.
         """
-        with _translated(self._driver):
-            statement, bound = query.bound(params)
-            options = {"yield_per": batch}
-            result = self._connection.execute(statement, bound, execution_options=options)
+        statement, bound = query.bound(params)
+        options = {"yield_per": batch}
+        execute = self._connection.execute
+        result = self._step(query, lambda: execute(statement, bound, execution_options=options))
         with result:
             while True:
-                with _translated(self._driver):
-                    rows = result.fetchmany(batch)
+                rows = self._step(query, lambda: result.fetchmany(batch))
                 if not rows:
                     return
                 yield from rows
+
+    def _step(self, query: Query, run: Callable[[], T]) -> T:
+        return _step(self._driver, query.name, run)
 
     def _execute(self, query: Query, params: Params | None) -> sqlalchemy.CursorResult[Any]:
         statement, bound = query.bound(params)
@@ -143,14 +164,12 @@ class Transaction(Reading):
         Raises:
             Conflict: a key is taken, or another constraint refuses the row.
         """
-        with _translated(self._driver):
-            if params is None or isinstance(params, Mapping):
-                result = self._execute(query, params)
-            elif params:
-                result = self._connection.execute(query.statement, list(params))
-            else:
-                return 0
-            return max(0, result.rowcount)
+        if params is None or isinstance(params, Mapping):
+            return self._step(query, lambda: max(0, self._execute(query, params).rowcount))
+        if not params:
+            return 0
+        many, execute = list(params), self._connection.execute
+        return self._step(query, lambda: max(0, execute(query.statement, many).rowcount))
 
 
 @final
@@ -240,6 +259,7 @@ class Tables:
             self._driver.migration_lock(writing._connection),
             _translated(self._driver),
         ):
+            self._driver.prepare(writing._connection)
             migrating.move(writing._connection, to)
 
     def revision(self) -> str | None:
@@ -264,23 +284,39 @@ class Tables:
 
     @contextmanager
     def _connected(self, *, write: bool) -> Iterator[sqlalchemy.Connection]:
+        connection, begun = self._driver.retry(lambda: self._begun(write=write))
+        try:
+            try:
+                yield connection
+            except BaseException:
+                self._undo(connection, begun)
+                raise
+            _step(self._driver, "commit", begun.commit, commits=write)
+        finally:
+            if self._closed:  # by another thread: nobody will close what goes back to the pool
+                connection.invalidate()
+            connection.close()
+
+    def _begun(
+        self, *, write: bool
+    ) -> tuple[sqlalchemy.Connection, sqlalchemy.engine.RootTransaction]:
         if self._closed:
             raise Unavailable("the database is closed")
         with _translated(self._driver):
             connection = self._driver.connect(write=write)
-        try:
-            with _translated(self._driver):
-                begun = connection.begin()
             try:
-                yield connection
+                return connection, _step(self._driver, "begin", connection.begin)
             except BaseException:
-                with _translated(self._driver):
-                    begun.rollback()
+                connection.close()
                 raise
-            with _translated(self._driver):
-                begun.commit()
-        finally:
-            connection.close()
+
+    @staticmethod
+    def _undo(connection: sqlalchemy.Connection, begun: sqlalchemy.engine.RootTransaction) -> None:
+        """Roll back; if even that fails the server does it, when the connection is closed."""
+        try:
+            begun.rollback()
+        except sa_exc.DBAPIError:
+            connection.invalidate()
 
 
 def driver(url: str) -> TablesDriver:
@@ -297,6 +333,18 @@ def driver(url: str) -> TablesDriver:
 def like(text: str) -> str:
     """A pattern for `LIKE :pattern ESCAPE '!'` that finds `text`, taken literally, anywhere."""
     return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+def _step(
+    driver: TablesDriver, step: str, run: Callable[[], T], *, commits: bool = False
+) -> T:
+    """Run a step, so that wrappers see our exceptions."""
+
+    def translated() -> T:
+        with _translated(driver):
+            return run()
+
+    return driver.around(step, translated, commits=commits)
 
 
 @contextmanager

@@ -35,20 +35,26 @@ class Query:
     def __init__(self, text: str, *, name: str = "ad hoc") -> None:
         self.name, self.text = name, text
         self.statement: TextClause = sqlalchemy.text(text)
-        self._with_lists: dict[frozenset[str], TextClause] = {}
+        self._with_lists: dict[frozenset[tuple[str, bool]], TextClause] = {}
 
     def bound(self, params: Mapping[str, Any] | None) -> tuple[TextClause, dict[str, Any]]:
-        """The statement and its values; a list, tuple or set becomes the list of an `IN`."""
+        """The statement and its values; a list, tuple or set becomes the list of an `IN`.
+
+        An empty one fits columns of text only.
+        """
         if params is None:
             return self.statement, {}
-        lists = frozenset(k for k, v in params.items() if isinstance(v, list | tuple | set))
+        lists = {k: list(v) for k, v in params.items() if isinstance(v, list | tuple | set)}
         if not lists:
             return self.statement, dict(params)
-        if lists not in self._with_lists:
-            self._with_lists[lists] = self.statement.bindparams(
-                *(sqlalchemy.bindparam(name, expanding=True) for name in lists)
-            )
-        return self._with_lists[lists], {k: list(v) if k in lists else v for k, v in params.items()}
+        kinds = frozenset((name, bool(values)) for name, values in lists.items())
+        if kinds not in self._with_lists:
+            self._with_lists[kinds] = self.statement.bindparams(
+                # Postgres wants to know what a list is empty of.
+                *(sqlalchemy.bindparam(n, expanding=True, type_=None if some else sqlalchemy.String())
+                  for n, some in kinds)
+            )  # fmt: skip
+        return self._with_lists[kinds], {**params, **lists}
 
     def __repr__(self) -> str:
         return f"Query({self.name!r})"
