@@ -120,6 +120,7 @@ class MySQL(Server):
         (self.folder / "init.sql").write_text(
             f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY 'pw';\n"
             f"GRANT ALL ON *.* TO {user} WITH GRANT OPTION;\n"
+            "CREATE DATABASE IF NOT EXISTS app;\n"
         )
 
     def command(self) -> list[str]:
