@@ -12,6 +12,7 @@ pytest.register_assert_rewrite("salient.storage.testing")
 from salient.storage import docs as module  # noqa: E402
 from salient.storage.docs import Records  # noqa: E402
 from salient.storage.testing import RecordsContract  # noqa: E402
+from salient.storage.testing.docs_changes import BulkContract, ChangesContract  # noqa: E402
 
 URLS = {"memory": "memory:", "sqlite": "sqlite:{tmp}/a folder/records.db"}
 
@@ -39,6 +40,14 @@ def pass_time(records):
 
 
 class TestRecords(RecordsContract):
+    pass
+
+
+class TestChanges(ChangesContract):
+    pass
+
+
+class TestBulk(BulkContract):
     pass
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
-from salient.errors import InvalidInput, LimitExceeded
+from salient.errors import InvalidInput, LimitExceeded, Unsupported
 from salient.storage import backends
 from salient.storage.docs.conditions import (
     Order,
@@ -27,72 +26,49 @@ from salient.storage.docs.conditions import (
     rank,
     read,
 )
+from salient.storage.docs.drivers import (
+    FEATURES,
+    Change,
+    Chunk,
+    Feed,
+    Position,
+    Record,
+    RecordsDriver,
+    parse,
+)
+
+if TYPE_CHECKING:
+    import pyarrow
 
 __all__ = [
-    "MAX_NAME_BYTES", "MAX_RECORD_BYTES", "SCHEMES", "Order", "Page", "Path", "Record", "Records",
-    "RecordsDriver", "Test", "at", "matches", "rank",
+    "FEATURES", "MAX_NAME_BYTES", "MAX_RECORD_BYTES", "SCHEMES", "WRAPPERS", "Change", "Chunk", "Feed", "Order",
+    "Page", "Path", "Position", "Record", "Records", "RecordsDriver", "Test", "at", "driver", "matches", "parse",
+    "rank",
 ]  # fmt: skip
 
 MAX_NAME_BYTES = 512  # of a collection or an id
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 
-SCHEMES = {"memory": "salient.storage.docs.sqlite", "sqlite": "salient.storage.docs.sqlite"}
+SCHEMES = {
+    "memory": "salient.storage.docs.sqlite",
+    "sqlite": "salient.storage.docs.sqlite",
+}
+WRAPPERS: dict[str, str] = {}
 
-Record: TypeAlias = dict[str, Any]
 Where: TypeAlias = Mapping[str | Path, Any]
 OrderBy: TypeAlias = str | tuple[str | Path, Literal["rising", "falling"]]
-Position: TypeAlias = tuple[Rank, str]
 
 
-class RecordsDriver(ABC):
-    """What a backend must do. Names, records and conditions are already checked by `Records`.
+def driver(url: str) -> RecordsDriver:
+    """The driver that `url`'s scheme names, of a backend or of a wrapper.
 
-    Records come and go as JSON text, so that no backend changes a number or drops a field.
+    Raises:
+        Misconfigured: no backend has that scheme, its driver is not installed, or its URL is wrong.
+        Unavailable: its server is away.
     """
-
-    @abstractmethod
-    def get(self, collection: str, ident: str) -> str | None: ...
-
-    @abstractmethod
-    def put(
-        self,
-        collection: str,
-        rows: Sequence[tuple[str, str]],
-        *,
-        ttl_s: float | None,
-        only_if_absent: bool,
-    ) -> int:
-        """Write (id, JSON) rows, all or none, ids not twice; return how many were written.
-
-        With `only_if_absent`, rows whose id is taken are left as they are.
-        """
-
-    @abstractmethod
-    def delete(self, collection: str, ident: str) -> bool: ...
-
-    @abstractmethod
-    def find(
-        self,
-        collection: str,
-        tests: Sequence[Test],
-        order: Order | None,
-        after: Position | None,
-        limit: int | None,
-    ) -> Iterator[tuple[str, Record]]:
-        """Records that pass, by order and then id, from just past `after`.
-
-        The order of ids is that of their UTF-8 bytes; without `order`, ranks are (0, 0).
-        """
-
-    @abstractmethod
-    def count(self, collection: str, tests: Sequence[Test]) -> int: ...
-
-    @abstractmethod
-    def ensure_index(self, collection: str, path: Path) -> None:
-        """Make equality on the field quick, if the backend can."""
-
-    @abstractmethod
-    def close(self) -> None: ...
+    module, rest = backends.find("document", {**SCHEMES, **WRAPPERS}, url)
+    opened: RecordsDriver = module.Driver(rest)
+    return opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +88,12 @@ class Records:
     - Any text is a field name; a tuple of names reaches into nested records.
     - Queries give the same records in the same order on every backend (see
       `salient.storage.docs.conditions`).
+    - Who follows `changes` learns of every record that was put or deleted, also by other processes.
     - Threads may share an instance; other processes open their own.
+    - `features` says what a backend has: `put_many` (several records at once), `changes`.
 
-    Raises from any method: InvalidInput (names, conditions), Unavailable (unreachable or closed).
+    Raises from any method: InvalidInput (names, conditions), Unavailable (unreachable or closed),
+    Unsupported (a feature that the backend lacks).
     """
 
     def __init__(self, driver: RecordsDriver) -> None:
@@ -127,12 +106,22 @@ class Records:
         Raises:
             Misconfigured: no backend has that scheme, or its driver is not installed.
         """
-        module, rest = backends.find("document", SCHEMES, url)
-        return cls(module.Driver(rest))
+        return cls(driver(url))
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What this backend has of `FEATURES`."""
+        return self._driver.features
 
     def get(self, collection: str, ident: str) -> Record | None:
         text = self._driver.get(_name(collection), _name(ident))
-        return None if text is None else _read(text)
+        return None if text is None else parse(text)
+
+    def get_many(self, collection: str, idents: Iterable[str]) -> dict[str, Record]:
+        """Those of the records that are there, by id, in the order asked for."""
+        wanted = list(dict.fromkeys(map(_name, idents)))
+        found = self._driver.read(_name(collection), wanted) if wanted else {}
+        return {ident: parse(found[ident][0]) for ident in wanted if ident in found}
 
     def put(
         self,
@@ -170,15 +159,25 @@ class Records:
 
         Raises:
             InvalidInput, LimitExceeded: as `put`; then nothing was written.
+            Unsupported: there is more than one, and the backend has no `put_many`.
         """
         rows = {_name(ident): _write(record) for ident, record in records}
+        if len(rows) > 1:
+            self._need("put_many")
+        if not rows:
+            return 0
         return self._driver.put(
             _name(collection), list(rows.items()), ttl_s=_time(ttl_s), only_if_absent=False
         )
 
     def delete(self, collection: str, ident: str) -> bool:
         """Remove a record; return whether it was there."""
-        return self._driver.delete(_name(collection), _name(ident))
+        return self._driver.delete(_name(collection), (_name(ident),)) == 1
+
+    def delete_many(self, collection: str, idents: Iterable[str]) -> int:
+        """Remove records; return how many were there. If it fails, some may have been removed."""
+        wanted = list(dict.fromkeys(map(_name, idents)))
+        return self._driver.delete(_name(collection), wanted) if wanted else 0
 
     def query(
         self,
@@ -231,6 +230,58 @@ class Records:
         raw = json.dumps([*place, ident]).encode()
         return Page(items[:limit], base64.urlsafe_b64encode(raw).decode())
 
+    def batches(
+        self, collection: str, where: Where | None = None, *, rows: int = 8192
+    ) -> Iterator[pyarrow.RecordBatch]:
+        """Records that fit, by id, as Arrow batches: columns `id` and `record`, JSON as text.
+
+        Args:
+            rows: a batch has no more than these.
+
+        Raises:
+            Misconfigured: the extra `arrow` is not installed.
+        """
+        from salient.storage.docs import columns  # raises here if it cannot
+
+        del columns
+        if rows < 1:
+            raise InvalidInput("a batch has at least one row", rows=rows)
+        return self._driver.batches(_name(collection), read(where), rows)
+
+    def changes(
+        self,
+        collection: str,
+        *,
+        after: str | None = None,
+        wait_s: float = 0.0,
+        limit: int = 1000,
+    ) -> Feed:
+        """What was put and deleted in a collection since a cursor, oldest first.
+
+        To follow a collection, first ask without `after`, then read the collection, then ask with
+        the `after` of the last feed, for ever. What follows is complete, also over a restart of
+        reader or server: each change is given at least once, those of one record in their order. A
+        record that expired counts as deleted when that is noticed, at the latest by this call.
+
+        Args:
+            after: a cursor of this collection's feed; None gives no changes, only where the feed
+                stands now.
+            wait_s: how long to wait for a change if there is none.
+            limit: how many changes to give at most.
+
+        Raises:
+            NotFound: the feed does not reach back that far. The last 100,000 changes of a store are
+                kept (see a backend's option `changes`; MongoDB keeps what its oplog holds).
+            InvalidInput: `after` is no cursor of a feed.
+            Unsupported: the backend has no `changes`.
+        """
+        self._need("changes")
+        if limit < 1:
+            raise InvalidInput("a feed gives at least one change", limit=limit)
+        if not (wait_s >= 0 and math.isfinite(wait_s)):
+            raise InvalidInput("a wait is a number of seconds", wait_s=str(wait_s))
+        return self._driver.changes(_name(collection), after, wait_s, limit)
+
     def count(self, collection: str, where: Where | None = None) -> int:
         return self._driver.count(_name(collection), read(where))
 
@@ -251,6 +302,10 @@ class Records:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _need(self, feature: str) -> None:
+        if feature not in self._driver.features:
+            raise Unsupported(f"this document store has no {feature}", feature=feature)
 
     def _find(
         self,
@@ -288,11 +343,6 @@ def _write(record: Mapping[str, Any]) -> str:
     if len(text) > MAX_RECORD_BYTES // 4 and len(text.encode()) > MAX_RECORD_BYTES:
         raise LimitExceeded("record too large", size_bytes=len(text.encode()))
     return text
-
-
-def _read(text: str) -> Record:
-    record: Record = json.loads(text)
-    return record
 
 
 def _position(after: str) -> Position:
