@@ -55,7 +55,11 @@ __all__ = [
 ]  # fmt: skip
 
 # scheme -> module that holds `Driver`: where an index is kept, and what goes over other indexes.
-SCHEMES = {"embedded": "salient.storage.search.embedded"}
+SCHEMES = {
+    "embedded": "salient.storage.search.embedded",
+    "opensearch": "salient.storage.search.opensearch",
+    "postgresql": "salient.storage.search.postgresql",
+}
 WRAPPERS: dict[str, str] = {}
 
 FEATURES = frozenset({"vectors", "facets", "sort"})
