@@ -68,9 +68,9 @@ class Postgres(Server):
     def _client(self):
         import psycopg
 
-        database = "" if urlsplit(self.url).path.strip("/") else "/postgres"
-        base, _, query = self.url.partition("?")
-        return psycopg.connect(base + database + (f"?{query}" if query else ""), connect_timeout=5)
+        base = self.url.partition("?")[0]  # options there are for our driver
+        database = "" if urlsplit(base).path.strip("/") else "/postgres"
+        return psycopg.connect(base.rstrip("/") + database, connect_timeout=5)
 
     @property
     def _other_user(self) -> bool:

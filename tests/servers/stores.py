@@ -45,7 +45,8 @@ class Redis(Server):
     def _client(self):
         import redis
 
-        return redis.Redis.from_url(self.url, socket_timeout=5)
+        # Options there are for our driver.
+        return redis.Redis.from_url(self.url.partition("?")[0], socket_timeout=5)
 
 
 class S3(Server):
