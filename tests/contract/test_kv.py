@@ -1,11 +1,9 @@
 """Every key-value backend keeps the same promises."""
 
-import os
-import time
-
 import pytest
 
 from salient.errors import Misconfigured
+from tests import kv_stores
 
 pytest.register_assert_rewrite("salient.storage.testing")
 
@@ -13,29 +11,17 @@ from salient.storage import kv as module  # noqa: E402
 from salient.storage.kv import KeyValue  # noqa: E402
 from salient.storage.testing import KeyValueContract  # noqa: E402
 
-URLS = {"memory": "memory:", "sqlite": "sqlite:{tmp}/a folder/kv.db"}
 
-
-@pytest.fixture(params=URLS)
-def kv(request, tmp_path):
-    url = URLS[request.param]
-    if url is None:  # skipped on a laptop, failed in CI
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {request.param} server given")
-    store = KeyValue.open(url.format(tmp=tmp_path))
+@pytest.fixture(params=kv_stores.URLS)
+def kv(request, tmp_path, servers):
+    store = KeyValue.open(kv_stores.url_of(request.param, tmp_path, servers))
     yield store
     store.close()
 
 
 @pytest.fixture
 def pass_time(kv):
-    if getattr(kv._driver, "_clock", None) is None:
-        return time.sleep  # a server's own clock cannot be moved
-
-    def move(seconds):
-        before = kv._driver._clock
-        kv._driver._clock = lambda: before() + seconds
-
-    return move
+    return lambda seconds: kv_stores.pass_time(kv, seconds)
 
 
 class TestKeyValue(KeyValueContract):
@@ -43,7 +29,8 @@ class TestKeyValue(KeyValueContract):
 
 
 def test_no_backend_ships_without_the_suite():
-    assert set(URLS) == set(module.SCHEMES)
+    served = {*module.SCHEMES.values(), *module.WRAPPERS.values()}
+    assert {path.rpartition(".")[2] for path in served} <= set(" ".join(kv_stores.URLS).split())
 
 
 def test_unknown_scheme_names_the_known_ones():

@@ -20,7 +20,16 @@ MAX_MESSAGE_BYTES = 64 * 1024
 MAX_COUNT = 2**63 - 1
 
 # scheme -> module that holds `Driver`. The tree beside this file is the list.
-SCHEMES = {"memory": "salient.storage.kv.memory", "sqlite": "salient.storage.kv.sqlite"}
+SCHEMES = {
+    "memory": "salient.storage.kv.memory",
+    "redis": "salient.storage.kv.redis",
+    "rediss": "salient.storage.kv.redis",
+    "sqlite": "salient.storage.kv.sqlite",
+    "valkey": "salient.storage.kv.redis",
+    "valkeys": "salient.storage.kv.redis",
+}
+# Schemes that stand for an option of the same driver.
+_IMPLIED = {"rediss": "tls=yes", "valkeys": "tls=yes"}
 # The same, of stores that are made of other key-value stores.
 WRAPPERS: dict[str, str] = {}
 
@@ -143,6 +152,9 @@ def driver(url: str) -> KeyValueDriver:
         Misconfigured: no backend has that scheme, or its driver is not installed.
     """
     module, rest = backends.find("key-value", {**SCHEMES, **WRAPPERS}, url)
+    implied = _IMPLIED.get(url.partition(":")[0])
+    if implied:
+        rest += ("&" if "?" in rest else "?") + implied
     found: KeyValueDriver = module.Driver(rest)
     return found
 

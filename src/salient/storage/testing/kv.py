@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from salient.errors import Conflict, InvalidInput, LimitExceeded, TimedOut, Unavailable
-from salient.storage.kv import MAX_COUNT, MAX_VALUE_BYTES, KeyValue
+from salient.errors import (
+    Conflict,
+    InvalidInput,
+    LimitExceeded,
+    TimedOut,
+    Unavailable,
+    Unsupported,
+)
+from salient.storage.kv import MAX_COUNT, MAX_MESSAGE_BYTES, MAX_VALUE_BYTES, PUBSUB, KeyValue
 
 KEYS = ["a", "a/b", "a:b", "ключ", "a%b_c", " ", "x" * 512, "\n", "é" * 256, "🜚", "'; drop"]
 
@@ -29,7 +37,10 @@ class KeyValueContract:
 
     @pytest.mark.parametrize("key", ["", "x" * 513, "é" * 257, "a\0b", "\0lock/a", "\ud800"])
     def test_bad_key_is_the_callers_fault(self, kv: KeyValue, key: str) -> None:
-        for call in (kv.get, kv.delete, kv.increment, lambda k: kv.put(k, b"")):
+        for call in (
+            kv.get, kv.delete, kv.increment, kv.get_expiring, lambda k: kv.put(k, b""),
+            lambda k: kv.get_many(["a", k]), lambda k: kv.swap(k, None, b""),
+        ):  # fmt: skip
             with pytest.raises(InvalidInput):
                 call(key)
 
@@ -59,6 +70,14 @@ class KeyValueContract:
         assert (kv.delete("k"), kv.delete("k")) == (True, False)
         assert kv.get("k") is None
 
+    def test_many_are_read_at_once(self, kv: KeyValue) -> None:
+        values = {key: key.encode() for key in [*KEYS, *(f"n{i}" for i in range(1500))]}
+        for key, value in values.items():
+            kv.put(key, value)
+        assert kv.get_many([]) == {}
+        assert kv.get_many(["missing", "a", "a"]) == {"a": b"a"}
+        assert kv.get_many([*values, "missing"]) == values
+
     # --- expiry
 
     def test_key_expires(self, kv: KeyValue, pass_time: Callable[[float], None]) -> None:
@@ -86,6 +105,39 @@ class KeyValueContract:
         pass_time(1.5)
         assert kv.get("k") == b"w"
 
+    def test_remaining_time_is_told(self, kv: KeyValue, pass_time: Callable[[float], None]) -> None:
+        assert kv.get_expiring("k") is None
+        kv.put("k", b"v")
+        assert kv.get_expiring("k") == (b"v", None)
+        kv.put("k", b"w", ttl_s=10)
+        pass_time(4)
+        value, left_s = kv.get_expiring("k") or (b"", None)
+        assert value == b"w"
+        assert left_s is not None
+        assert 0 < left_s <= 6
+        pass_time(6.5)
+        assert kv.get_expiring("k") is None
+        assert kv.get_many(["k"]) == {}
+
+    def test_swap_sets_the_expiry_it_is_given(
+        self, kv: KeyValue, pass_time: Callable[[float], None]
+    ) -> None:
+        kv.put("a", b"v", ttl_s=1)
+        kv.put("b", b"v")
+        assert kv.swap("a", b"v", b"w")
+        assert kv.swap("b", b"v", b"w", ttl_s=1)
+        pass_time(1.5)
+        assert (kv.get("a"), kv.get("b")) == (b"w", None)
+        assert not kv.swap("b", b"w", b"x")
+        assert kv.swap("b", None, b"x", ttl_s=1)
+
+    @pytest.mark.parametrize("ttl_s", [0.001, 1e6, 1e15, 1e300])
+    def test_any_positive_time_is_taken(self, kv: KeyValue, ttl_s: float) -> None:
+        assert kv.put("k", b"v", ttl_s=ttl_s)
+        assert ttl_s < 1 or kv.get("k") == b"v"
+        assert kv.swap("s", None, b"v", ttl_s=ttl_s)
+        kv.increment("n", ttl_s=ttl_s)
+
     @pytest.mark.parametrize("ttl_s", [0, -1, float("nan"), float("inf")])
     def test_time_to_live_is_positive(self, kv: KeyValue, ttl_s: float) -> None:
         with pytest.raises(InvalidInput):
@@ -101,6 +153,16 @@ class KeyValueContract:
         assert set(kv.scan("a[")) == {"a[b]"}
         assert set(kv.scan("a")) == {"a%b", "a_b", "axb", "a*", "a[b]"}
         assert len(set(kv.scan())) == 7
+        kv.put("\\*", b"")
+        kv.put("^a-?", b"")
+        assert set(kv.scan("\\")) == {"\\*"}
+        assert set(kv.scan("^a-?")) == {"^a-?"}
+        assert set(kv.scan("?")) == set()
+
+    @pytest.mark.parametrize("prefix", ["\0", "\0lock/", "x" * 513, "\ud800"])
+    def test_bad_prefix_is_the_callers_fault(self, kv: KeyValue, prefix: str) -> None:
+        with pytest.raises(InvalidInput):
+            kv.scan(prefix)
 
     def test_scan_gives_every_key_once_while_others_come_and_go(self, kv: KeyValue) -> None:
         stay = {f"stay/{i:04}" for i in range(2500)}
@@ -162,7 +224,9 @@ class KeyValueContract:
         pass_time(6)
         assert kv.increment("n", ttl_s=10) == 1
 
-    @pytest.mark.parametrize("value", [b"", b"one", b"1.5", b" 1", b"1_0", b"9" * 40])
+    @pytest.mark.parametrize(
+        "value", [b"", b"one", b"1.5", b" 1", b"1_0", b"9" * 40, b"+1", b"01", b"-0", b"1\n"]
+    )
     def test_increment_of_what_is_no_counter_is_a_conflict(
         self, kv: KeyValue, value: bytes
     ) -> None:
@@ -176,6 +240,14 @@ class KeyValueContract:
         with pytest.raises(Conflict):
             kv.increment("n")
         assert kv.get("n") == str(MAX_COUNT).encode()
+        assert kv.increment("n", -MAX_COUNT) == 0
+        assert kv.increment("n", -MAX_COUNT - 1) == -MAX_COUNT - 1
+        with pytest.raises(Conflict):
+            kv.increment("n", -1)
+        assert kv.increment("n", 3) == -MAX_COUNT + 2  # exact beyond what a float can count
+        assert kv.get("n") == str(-MAX_COUNT + 2).encode()
+        with pytest.raises(InvalidInput):
+            kv.increment("n", MAX_COUNT + 1)
 
     # --- locks
 
@@ -223,19 +295,112 @@ class KeyValueContract:
             with pytest.raises(TimedOut), kv.lock("l"):
                 pass
 
+    # --- messages
+
+    def test_store_without_messages_says_so(self, kv: KeyValue) -> None:
+        if PUBSUB in kv.features:
+            kv.publish("nobody listens", b"")
+            return
+        with pytest.raises(Unsupported):
+            kv.publish("c", b"")
+        with pytest.raises(Unsupported):
+            kv.subscribe("c")
+
+    @pytest.mark.parametrize("channel", KEYS)
+    def test_message_reaches_all_that_are_subscribed(self, kv: KeyValue, channel: str) -> None:
+        if PUBSUB not in kv.features:
+            return
+        kv.publish(channel, b"too early")
+        with kv.subscribe(channel) as one, kv.subscribe(channel) as other:
+            for message in (b"", b"\0\xff", b"x" * MAX_MESSAGE_BYTES):
+                kv.publish(channel, message)
+                kv.publish(f"{channel[1:]}*", b"for others")
+                assert (one.get(10), other.get(10)) == (message, message)
+            assert (one.get(), other.get(0.01)) == (None, None)
+            assert (one.gaps, one.live) == (0, True)
+
+    def test_messages_come_in_order_and_once(self, kv: KeyValue) -> None:
+        if PUBSUB not in kv.features:
+            return
+        with kv.subscribe("c") as subscription:
+            for i in range(1200):
+                kv.publish("c", b"%d" % i)
+            assert [subscription.get(10) for _ in range(1200)] == [b"%d" % i for i in range(1200)]
+            assert subscription.get() is None
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(lambda i: kv.publish("c", b"%d" % i), range(100)))
+            got = [subscription.get(10) or b"" for _ in range(100)]
+            assert sorted(map(int, got)) == list(range(100))
+
+    def test_subscriber_that_waits_is_woken(self, kv: KeyValue) -> None:
+        if PUBSUB not in kv.features:
+            return
+        with kv.subscribe("c") as subscription, ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(subscription.get, 60)
+            time.sleep(0.05)
+            kv.publish("c", b"up")
+            assert waiting.result() == b"up"
+
+    def test_closed_subscription_is_unavailable(self, kv: KeyValue) -> None:
+        if PUBSUB not in kv.features:
+            return
+        with ThreadPoolExecutor(1) as pool:
+            subscription = kv.subscribe("c")
+            waiting = pool.submit(subscription.get, 60)
+            time.sleep(0.05)
+            subscription.close()
+            assert isinstance(waiting.exception(), Unavailable)
+        subscription.close()
+        with pytest.raises(Unavailable):
+            subscription.get()
+        kv.publish("c", b"")
+
+    def test_bad_channel_or_message_is_the_callers_fault(self, kv: KeyValue) -> None:
+        if PUBSUB not in kv.features:
+            return
+        for channel in ("", "a\0b", "x" * 513, "\ud800"):
+            with pytest.raises(InvalidInput):
+                kv.publish(channel, b"")
+            with pytest.raises(InvalidInput):
+                kv.subscribe(channel)
+        with pytest.raises(LimitExceeded):
+            kv.publish("c", bytes(MAX_MESSAGE_BYTES + 1))
+
     # --- gone
 
     def test_closed_store_is_unavailable(self, kv: KeyValue) -> None:
         kv.put("k", b"v")
+        assert kv.get("k") == b"v"
+        listening = [kv.subscribe("c")] if PUBSUB in kv.features else []
         kv.close()
+        for subscription in listening:
+            with pytest.raises(Unavailable):
+                subscription.get(1)
+            with pytest.raises(Unavailable):
+                kv.publish("c", b"")
+            with pytest.raises(Unavailable):
+                kv.subscribe("c")
         for call in (
             lambda: kv.get("k"),
             lambda: kv.put("k", b""),
             lambda: kv.delete("k"),
             lambda: kv.increment("k"),
             lambda: kv.swap("k", b"v", b"w"),
+            lambda: kv.get_expiring("k"),
+            lambda: kv.get_many(["k"]),
+            lambda: kv.swap("k", None, None),
+            lambda: kv.put("l", b"", only_if_absent=True),
             lambda: list(kv.scan()),
         ):
             with pytest.raises(Unavailable):
                 call()
         kv.close()
+
+    def test_closing_leaves_no_thread(self, kv: KeyValue) -> None:
+        kv.put("k", b"v")
+        kv.get("k")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(kv.increment, ["a", "b", "c", "a"]))
+        kv.close()
+        names = [t.name for t in threading.enumerate() if t.name.startswith("salient")]
+        assert names == []
