@@ -3,34 +3,74 @@
 from __future__ import annotations
 
 import io
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, TypeVar, cast, final
+from typing import BinaryIO, Literal, TypeVar, cast, final
 
-from salient.errors import Conflict, InvalidInput, LimitExceeded, NotFound
+from salient.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Unsupported
 from salient.storage import backends
+from salient.storage.rings import Move
 
 MAX_KEY_BYTES = 512
 CHUNK_BYTES = 1024 * 1024
 
-SCHEMES = {"memory": "salient.storage.blob.memory", "file": "salient.storage.blob.file"}
+# scheme -> module that holds `Driver`. The tree beside this file is the list.
+SCHEMES = {
+    "memory": "salient.storage.blob.memory",
+    "file": "salient.storage.blob.file",
+    "s3": "salient.storage.blob.s3",
+}
+# The same for stores that are made of other stores.
+WRAPPERS: dict[str, str] = {}
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a store says of a blob without reading it."""
+
+    key: str
+    size_bytes: int
+    modified: datetime
+    """When it was put, by the clock of the store; aware, UTC."""
+    version: str
+    """Another one whenever the content is another one; otherwise without a meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Parts of one content of a blob, and the size of all of it."""
+
+    pieces: tuple[bytes, ...]
+    size_bytes: int
 
 
 class BlobDriver(ABC):
     """What a backend must do. Keys and ranges are already checked by `Blobs`.
 
-    A method that returns None found no such key.
+    A driver's keys are up to MAX_KEY_BYTES + 128 bytes: wrappers put something in front. A method
+    that returns None found no such key.
     """
 
-    @abstractmethod
-    def put(self, key: str, source: BinaryIO, *, only_if_absent: bool) -> int | None:
-        """Read `source` to its end; return its size, or None if the key was taken.
+    features: frozenset[str] = frozenset()
+    """Of `presigned`, `rebalance` and `repair`, those that work."""
+    inner: tuple[BlobDriver, ...] = ()
+    """What a wrapper is made of, outermost first."""
 
-        If reading raises, nothing is stored.
+    @abstractmethod
+    def put(
+        self, key: str, source: BinaryIO, *, only_if_absent: bool, if_version: str | None
+    ) -> int | None:
+        """Read `source` to its end; return its size.
+
+        None, and nothing written, if the key was taken, or its content is not `if_version`: one
+        of these is asked for at most. If reading raises, nothing is stored.
         """
 
     @abstractmethod
@@ -40,10 +80,11 @@ class BlobDriver(ABC):
     def view(self, key: str) -> memoryview | None: ...
 
     @abstractmethod
-    def read_range(self, key: str, start: int, end: int) -> bytes | None: ...
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Pieces | None:
+        """Read half-open ranges, all of the same content, each cut at its end."""
 
     @abstractmethod
-    def size(self, key: str) -> int | None: ...
+    def head(self, key: str) -> Entry | None: ...
 
     @abstractmethod
     def delete(self, key: str) -> bool: ...
@@ -57,13 +98,50 @@ class BlobDriver(ABC):
     @abstractmethod
     def close(self) -> None: ...
 
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """As `list`, with what is known of each blob."""
+        for key in self.list(prefix):
+            entry = self.head(key)
+            if entry is not None:
+                yield entry
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        """Delete a batch; how many were there."""
+        return sum(self.delete(key) for key in keys)
+
+    # What only some can do: whoever names it in `features` replaces it.
+
+    def presigned(self, key: str, *, expires_s: float, method: Literal["GET", "PUT"]) -> str:
+        raise _unsupported("URLs for others")
+
+    def misplaced(self) -> Iterator[Move]:
+        raise _unsupported("shards")
+
+    def move(self, move: Move) -> bool:
+        raise _unsupported("shards")
+
+    def repair(self, prefix: str) -> int:
+        raise _unsupported("replicas")
+
+
+def driver(url: str) -> BlobDriver:
+    """Open the driver or wrapper that `url`'s scheme names.
+
+    Raises:
+        Misconfigured: no backend has that scheme, or its driver is not installed.
+    """
+    module, rest = backends.find("blob", {**SCHEMES, **WRAPPERS}, url)
+    opened: BlobDriver = module.Driver(rest)
+    return opened
+
 
 @final
 class Blobs:
     """Bytes by key, where a key is a path of segments such as `originals/ab/abcdef`.
 
     - A blob appears whole or not at all, also when the writer is killed.
-    - `put` replaces; with `only_if_absent`, one of many concurrent writers succeeds.
+    - `put` replaces; with `only_if_absent`, one of many concurrent writers succeeds; with
+      `if_version`, one of many that saw the same content.
     - Readers that opened a blob keep the content that they opened.
     - Any key comes back as it went in: case, dots, percent signs and all of Unicode.
     - `a` and `a/b` are two keys that do not disturb each other.
@@ -82,8 +160,12 @@ class Blobs:
         Raises:
             Misconfigured: no backend has that scheme, or its driver is not installed.
         """
-        module, rest = backends.find("blob", SCHEMES, url)
-        return cls(module.Driver(rest))
+        return cls(driver(url))
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What this store can do beyond what all can: `presigned`, `rebalance`, `repair`."""
+        return self._driver.features
 
     def put(
         self,
@@ -91,26 +173,35 @@ class Blobs:
         source: bytes | bytearray | memoryview | BinaryIO,
         *,
         only_if_absent: bool = False,
+        if_version: str | None = None,
         max_bytes: int | None = None,
     ) -> int:
         """Store all of `source`; return its size in bytes.
 
         Args:
             source: a stream is read from where it stands, in pieces; it is not closed.
+            if_version: what `version` gave; replace that content and no other.
             max_bytes: refuse a longer source, having read little more than that.
 
         Raises:
-            Conflict: `only_if_absent`, and the key is taken.
+            Conflict: `only_if_absent`, and the key is taken; or `if_version`, and the key has
+                another content or none.
             LimitExceeded: over `max_bytes`.
+            Unavailable: with a condition, the blob may have been written all the same, if the
+                answer was lost: such a put is not tried again.
         """
         _checked(key)
+        if if_version is not None and (only_if_absent or not if_version):
+            raise InvalidInput("a put asks for an absent key or for a version", key=key[:40])
         stream = (
             io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
         )
         limited = stream if max_bytes is None else cast(BinaryIO, _Limited(stream, max_bytes))
-        size = self._driver.put(key, limited, only_if_absent=only_if_absent)
-        if size is None:
+        size = self._driver.put(key, limited, only_if_absent=only_if_absent, if_version=if_version)
+        if size is None and only_if_absent:
             raise Conflict("a blob of that name is there already", key=key)
+        if size is None:
+            raise Conflict("the blob is not the version that was asked for", key=key)
         return size
 
     def get(self, key: str) -> bytes:
@@ -147,12 +238,22 @@ class Blobs:
             NotFound: no such key.
             InvalidInput: not 0 <= start <= end.
         """
-        if not 0 <= start <= end:
-            raise InvalidInput("a range is 0 <= start <= end", start=start, end=end)
-        return _found(self._driver.read_range(_checked(key), start, end), key)
+        return self.read_ranges(key, [(start, end)])[0]
+
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Read several ranges of the same content, also while the blob is replaced.
+
+        Raises:
+            NotFound: no such key.
+            InvalidInput: not 0 <= start <= end.
+        """
+        for start, end in ranges:
+            if not 0 <= start <= end:
+                raise InvalidInput("a range is 0 <= start <= end", start=start, end=end)
+        return _found(self._driver.read_ranges(_checked(key), ranges), key).pieces
 
     def exists(self, key: str) -> bool:
-        return self._driver.size(_checked(key)) is not None
+        return self._driver.head(_checked(key)) is not None
 
     def size(self, key: str) -> int:
         """Size in bytes.
@@ -160,11 +261,30 @@ class Blobs:
         Raises:
             NotFound: no such key.
         """
-        return _found(self._driver.size(_checked(key)), key)
+        return _found(self._driver.head(_checked(key)), key).size_bytes
+
+    def version(self, key: str) -> str:
+        """What stands for the present content, for `put` with `if_version`.
+
+        Raises:
+            NotFound: no such key.
+        """
+        return _found(self._driver.head(_checked(key)), key).version
 
     def delete(self, key: str) -> bool:
         """Remove a blob; return whether it was there."""
         return self._driver.delete(_checked(key))
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Remove all blobs whose keys start with `prefix`, taken literally; return how many.
+
+        Blobs put while it runs may stay. An empty prefix means all.
+        """
+        _encoded(prefix)
+        keys, gone = self._driver.list(prefix), 0
+        while batch := list(itertools.islice(keys, 1000)):
+            gone += self._driver.delete_many(batch)
+        return gone
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """Yield keys that start with `prefix`, taken literally, in order of their UTF-8 bytes.
@@ -173,6 +293,11 @@ class Blobs:
         """
         _encoded(prefix)
         return self._driver.list(prefix)
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """As `list`, with size, time and version of each blob."""
+        _encoded(prefix)
+        return self._driver.entries(prefix)
 
     def path(self, key: str) -> Path | None:
         """A local file with the blob's content, to read only; None where blobs are no files.
@@ -183,6 +308,54 @@ class Blobs:
         if not self.exists(key):
             raise NotFound(f"no blob {key!r}", key=key)
         return self._driver.path(key)
+
+    def presigned(
+        self, key: str, *, expires_s: float = 3600.0, method: Literal["GET", "PUT"] = "GET"
+    ) -> str:
+        """A URL by which anybody may read or write this one blob for a while.
+
+        Args:
+            key: need not be there.
+            expires_s: 1 second to 7 days.
+
+        Raises:
+            Unsupported: the backend has no URLs (`features` lacks "presigned").
+        """
+        _checked(key)
+        if not 1 <= expires_s <= 7 * 24 * 3600 or method not in ("GET", "PUT"):
+            raise InvalidInput("a URL is for GET or PUT, for 1 second to 7 days", given=expires_s)
+        return self._driver.presigned(key, expires_s=expires_s, method=method)
+
+    def rebalance(self) -> Iterator[Move]:
+        """Move blobs to the shards they belong to, yielding each that was moved.
+
+        It may be stopped at any time and begun again: what is done need not be done anew. The
+        store works meanwhile.
+
+        Raises:
+            Unsupported: the store is not sharded (`features` lacks "rebalance").
+        """
+        for move in self._driver.misplaced():
+            if self._driver.move(move):
+                yield move
+
+    def misplaced(self) -> Iterator[Move]:
+        """What `rebalance` would move.
+
+        Raises:
+            Unsupported: the store is not sharded (`features` lacks "rebalance").
+        """
+        return self._driver.misplaced()
+
+    def repair(self, prefix: str = "") -> int:
+        """Bring all replicas of the blobs under `prefix` to the same content; how many differed.
+
+        Raises:
+            Unsupported: the store is not replicated (`features` lacks "repair").
+            Unavailable: a replica cannot be reached.
+        """
+        _encoded(prefix)
+        return self._driver.repair(prefix)
 
     def close(self) -> None:
         self._driver.close()
@@ -215,6 +388,10 @@ class _Limited(io.RawIOBase):
         if self._seen > self._limit:
             raise LimitExceeded("the source is longer than allowed", max_bytes=self._limit)
         return piece
+
+
+def _unsupported(what: str) -> Unsupported:
+    return Unsupported(f"this blob store has no {what}", store="blob")
 
 
 def _found(value: T | None, key: str) -> T:

@@ -9,6 +9,7 @@ and `a/b` can both be. A segment too long for a file name goes on in a folder wh
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import heapq
 import itertools
 import mmap
@@ -16,13 +17,14 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import parse_qs
 
 from salient.errors import Misconfigured, Unavailable
-from salient.storage.blob import CHUNK_BYTES, BlobDriver
+from salient.storage.blob import CHUNK_BYTES, BlobDriver, Entry, Pieces
 
 _PIECE = 80  # bytes of a segment in one name: three characters each at worst
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -46,10 +48,13 @@ class Driver(BlobDriver):
             self._partial.mkdir(parents=True, exist_ok=True)
             self._sweep()
 
-    def put(self, key: str, source: BinaryIO, *, only_if_absent: bool) -> int | None:
+    def put(
+        self, key: str, source: BinaryIO, *, only_if_absent: bool, if_version: str | None
+    ) -> int | None:
         target = self._file(key)
-        if only_if_absent and target.exists():
-            return None
+        with _translated():
+            if only_if_absent and target.exists():
+                return None
         with _translated():
             partial = self._partial / f"{os.getpid()}-{uuid.uuid4().hex}"
             out = partial.open("xb")
@@ -62,12 +67,12 @@ class Driver(BlobDriver):
                     size += len(piece)
                 with _translated():
                     out.flush()
+                    # A file system's own clock may tick less often than blobs are put.
+                    os.utime(out.fileno(), ns=(time.time_ns(),) * 2)
                     if self._sync:
                         os.fsync(out.fileno())
             with _translated():
-                return (
-                    size if self._publish(partial, target, only_if_absent=only_if_absent) else None
-                )
+                return size if self._publish(partial, target, only_if_absent, if_version) else None
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
@@ -89,28 +94,34 @@ class Driver(BlobDriver):
                 return memoryview(b"")  # an empty file cannot be mapped
             return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
-    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Pieces | None:
         stream = self.open(key)
         if stream is None:
             return None
         with stream, _translated():
             size = os.fstat(stream.fileno()).st_size
-            stream.seek(min(start, size))
-            return stream.read(max(0, min(end, size) - start))
+            pieces = []
+            for start, end in ranges:
+                stream.seek(min(start, size))
+                pieces.append(stream.read(max(0, min(end, size) - start)))
+            return Pieces(tuple(pieces), size)
 
-    def size(self, key: str) -> int | None:
+    def head(self, key: str) -> Entry | None:
         path = self._file(key)
         with _translated():
             try:
-                return path.stat().st_size
+                found = path.stat()
             except FileNotFoundError:
                 return None
+        modified = datetime.fromtimestamp(found.st_mtime, UTC)
+        return Entry(key, found.st_size, modified, _version(found))
 
     def delete(self, key: str) -> bool:
         path = self._file(key)
         with _translated():
             try:
-                path.unlink()
+                with self._publishing(alone=False):
+                    path.unlink()
             except FileNotFoundError:
                 return False
             # Empty folders would slow listing for ever; another writer may fill one meanwhile.
@@ -144,15 +155,35 @@ class Driver(BlobDriver):
         *more, name = last
         return self._root.joinpath(*itertools.chain(*folders), *more, "=" + name)
 
-    def _publish(self, partial: Path, target: Path, *, only_if_absent: bool) -> bool:
+    @contextlib.contextmanager
+    def _publishing(self, *, alone: bool) -> Iterator[None]:
+        """Where a put that depends on what is there is `alone`, all others wait, in any process."""
+        handle = os.open(self._partial, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(handle)
+
+    def _publish(
+        self,
+        partial: Path,
+        target: Path,
+        only_if_absent: bool,  # noqa: FBT001 # as `put` has it
+        if_version: str | None,
+    ) -> bool:
         changed: Sequence[Path] = ()
         for attempt in itertools.count():
             try:
-                changed = self._make_folders(target.parent)
-                if only_if_absent:
-                    os.link(partial, target)  # unlike rename, it fails where there is a file
-                else:
-                    partial.replace(target)
+                if if_version is None:
+                    changed = self._make_folders(target.parent)
+                with self._publishing(alone=if_version is not None):
+                    if only_if_absent:
+                        os.link(partial, target)  # unlike rename, it fails where there is a file
+                    elif if_version is None or _version_at(target) == if_version:
+                        partial.replace(target)
+                    else:
+                        return False
             except FileNotFoundError:
                 # `delete` took the folder away as empty between the two calls.
                 if attempt >= _ATTEMPTS or not partial.exists():
@@ -185,6 +216,18 @@ class Driver(BlobDriver):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - old.stat().st_mtime > _STALE_S:
                     old.unlink()
+
+
+def _version(found: os.stat_result) -> str:
+    # The time is ours, to the nanosecond; a file number comes again only after its file is gone.
+    return f"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"
+
+
+def _version_at(path: Path) -> str | None:
+    try:
+        return _version(path.stat())
+    except FileNotFoundError:
+        return None
 
 
 def _sync_folder(folder: Path) -> None:
