@@ -1,6 +1,5 @@
 """Every document-store backend keeps the same promises."""
 
-import os
 import time
 
 import pytest
@@ -13,28 +12,39 @@ from salient.storage import docs as module  # noqa: E402
 from salient.storage.docs import Records  # noqa: E402
 from salient.storage.testing import RecordsContract  # noqa: E402
 from salient.storage.testing.docs_changes import BulkContract, ChangesContract  # noqa: E402
+from tests.docs_places import Places, leaves  # noqa: E402
 
-URLS = {"memory": "memory:", "sqlite": "sqlite:{tmp}/a folder/records.db"}
+URLS = {
+    "memory": "memory:",
+    "sqlite": "sqlite:{tmp}/a folder/records.db",
+    "postgresql": "{postgresql}",
+}
+
+
+@pytest.fixture
+def places(servers, tmp_path):
+    found = Places(servers, tmp_path)
+    yield found
+    found.close()
 
 
 @pytest.fixture(params=URLS)
-def records(request, tmp_path):
-    url = URLS[request.param]
-    if url is None:  # skipped on a laptop, failed in CI
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {request.param} server given")
-    store = Records.open(url.format(tmp=tmp_path))
-    yield store
-    store.close()
+def records(request, places):
+    with Records.open(places(URLS[request.param])) as store:
+        yield store
 
 
 @pytest.fixture
 def pass_time(records):
-    if getattr(records._driver, "_clock", None) is None:
-        return time.sleep  # a server's own clock cannot be moved
+    """Moves the clocks of embedded stores; a server's own clock cannot be moved, so it sleeps."""
+    stores = list(leaves(records._driver))
+    if not all(hasattr(store, "_clock") for store in stores):
+        return time.sleep
 
     def move(seconds):
-        before = records._driver._clock
-        records._driver._clock = lambda: before() + seconds
+        for store in stores:
+            before = store._clock
+            store._clock = lambda before=before: before() + seconds
 
     return move
 

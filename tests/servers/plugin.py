@@ -29,6 +29,8 @@ FRONTS = {
     "BlobContract": "blob",
     "TablesContract": "sql",
     "RecordsContract": "docs",
+    "ChangesContract": "docs",
+    "BulkContract": "docs",
     "SearchContract": "search",
     "RankingContract": "search",
 }

@@ -52,6 +52,7 @@ MAX_RECORD_BYTES = 8 * 1024 * 1024
 SCHEMES = {
     "memory": "salient.storage.docs.sqlite",
     "sqlite": "salient.storage.docs.sqlite",
+    "postgresql": "salient.storage.docs.postgresql",
 }
 WRAPPERS: dict[str, str] = {}
 

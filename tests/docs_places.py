@@ -1,0 +1,63 @@
+"""Places of their own for document stores, on servers that the session's tests share."""
+
+import uuid
+from contextlib import ExitStack
+
+
+class Places:
+    """Fills in URLs: {tmp} is a folder, {postgresql} and {mongodb} are empty stores on a server.
+
+    Each mention is another place; all are removed at the end.
+    """
+
+    def __init__(self, servers, folder):
+        self._servers, self._folder = servers, folder
+        self._clear = ExitStack()
+
+    def __call__(self, url):
+        for kind in ("postgresql", "mongodb", "redis", "tmp"):
+            while f"{{{kind}}}" in url:
+                name = f"docs_{uuid.uuid4().hex[:12]}"
+                url = url.replace(f"{{{kind}}}", getattr(self, f"_{kind}")(name), 1)
+        return url
+
+    def close(self):
+        self._clear.close()
+
+    def _tmp(self, name):
+        return str(self._folder / name)
+
+    def _redis(self, name):
+        return self._servers("redis").at("0", prefix=name)
+
+    def _postgresql(self, name):
+        import psycopg
+
+        server = self._servers("postgresql")
+
+        def drop():
+            with psycopg.connect(server.at("postgres"), autocommit=True) as db:
+                db.execute(f"drop schema if exists {name} cascade")
+
+        self._clear.callback(drop)
+        return server.at("postgres", schema=name)
+
+    def _mongodb(self, name):
+        import pymongo
+
+        server = self._servers("mongodb")
+
+        def drop():
+            with pymongo.MongoClient(server.url, directConnection=True) as client:
+                client.drop_database(name)
+
+        self._clear.callback(drop)
+        return server.at(name)
+
+
+def leaves(driver):
+    """The drivers that a store is made of in the end."""
+    if not driver.inner:
+        yield driver
+    for one in driver.inner:
+        yield from leaves(one)
