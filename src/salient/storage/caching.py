@@ -260,6 +260,23 @@ class Cache:
             return self._through(key, load, claim=False)[0]
         return flight.found
 
+    def known(self, keys: Sequence[str]) -> dict[str, bytes | None]:
+        """What the layers have of `keys`, None for those known to be absent; nothing is loaded."""
+        with self._lock:
+            self._check_open()
+        kept = {key: self.peek(key) for key in keys}
+        found = {key: entry[0] for key, entry in kept.items() if entry is not None}
+        for layer in self._shared:
+            names = {self._name(key): key for key in keys if key not in found}
+            try:
+                held = layer.get_many(names)
+            except Unavailable:
+                continue
+            for name, entry in held.items():
+                if entry[:1] in (_VALUE, _ABSENT):
+                    found[names[name]] = entry[1:] if entry[:1] == _VALUE else None
+        return found
+
     @contextmanager
     def writing(self, *keys: str) -> Iterator[Write]:
         """Change the bottom within the block; when it ends, no layer has an older value.

@@ -31,7 +31,13 @@ SCHEMES = {
 # Schemes that stand for an option of the same driver.
 _IMPLIED = {"rediss": "tls=yes", "valkeys": "tls=yes"}
 # The same, of stores that are made of other key-value stores.
-WRAPPERS: dict[str, str] = {}
+WRAPPERS = {
+    "flaky": "salient.storage.kv.flaky",
+    "instrumented": "salient.storage.kv.instrumented",
+    "layered": "salient.storage.kv.layered",
+    "scoped": "salient.storage.kv.scoped",
+    "sharded": "salient.storage.kv.sharded",
+}
 
 PUBSUB = "pubsub"  # the feature of drivers that carry messages
 
@@ -79,7 +85,7 @@ class Subscription(ABC):
 class KeyValueDriver(ABC):
     """What a backend must do. Keys, sizes and times are already checked by `KeyValue`.
 
-    A driver's keys are up to MAX_KEY_BYTES + 16 bytes and may start with NUL; each method is
+    A driver's keys are up to 2 * MAX_KEY_BYTES and may hold NUL; each method is
     atomic among all threads and processes that use the same store, `get_many` for each key.
     """
 
@@ -145,6 +151,11 @@ class KeyValueDriver(ABC):
     def close(self) -> None: ...
 
 
+def is_lock(key: str) -> bool:
+    """Whether a driver's key belongs to a lock, which nobody reads to know its value."""
+    return _LOCK in key or _FENCE in key
+
+
 def driver(url: str) -> KeyValueDriver:
     """Open the driver that `url`'s scheme names; wrappers open their inner ones by this.
 
@@ -185,6 +196,11 @@ class KeyValue:
             Misconfigured: no backend has that scheme, or its driver is not installed.
         """
         return cls(driver(url))
+
+    @property
+    def driver(self) -> KeyValueDriver:
+        """What it is made of."""
+        return self._driver
 
     @property
     def features(self) -> frozenset[str]:
