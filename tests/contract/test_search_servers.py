@@ -1,12 +1,16 @@
 """Search on OpenSearch, Elasticsearch and Sphinx keeps the promises of every search backend."""
 
+import contextlib
 import uuid
+from urllib.parse import urlsplit
 
+import opensearchpy
+import pymysql
 import pytest
 
 pytest.register_assert_rewrite("salient.storage.testing")
 
-from salient.storage.search import SearchIndex  # noqa: E402
+from salient.storage.search import SearchIndex, sphinx  # noqa: E402
 from salient.storage.testing import RankingContract, SearchContract  # noqa: E402
 from salient.storage.testing.search import SCHEMA  # noqa: E402
 from salient.storage.testing.search_ranking import filled  # noqa: E402, F401 # a fixture
@@ -15,14 +19,18 @@ KINDS = {
     "opensearch": ("opensearch", {}),
     "elasticsearch": ("elasticsearch", {}),
     "elasticsearch-approximate": ("elasticsearch", {"exact": 0}),
+    "sphinx": ("sphinx", {}),
 }
 
 
 @pytest.fixture(params=KINDS)
 def opened(request, servers):
     name, options = KINDS[request.param]
-    server = servers(name)
-    prefix = f"test{uuid.uuid4().hex[:12]}"
+    if name == "sphinx":
+        server, prefix = servers(name, extra=sphinx.definition(SCHEMA, "suite", "{data}")), "suite"
+        empty_sphinx(server, prefix)
+    else:
+        server, prefix = servers(name), f"test{uuid.uuid4().hex[:12]}"
     stores = []
     if "too_long" in request.node.name:
         options = options | {"wait_s": 0.2}
@@ -34,16 +42,25 @@ def opened(request, servers):
     yield open_again
     for store in stores:
         store.close()
-    delete(server, prefix)
+    if name != "sphinx":
+        delete(server, prefix)
 
 
 def delete(server, prefix):
-    import opensearchpy
-
-    with opensearchpy.OpenSearch(
-        [server.at("").partition("?")[0].replace("opensearch", "http", 1)]
-    ) as client:
+    """Sphinx apart, each test has an index of its own."""
+    place = server.at("").partition("?")[0].replace("opensearch", "http", 1)
+    with opensearchpy.OpenSearch([place]) as client:
         client.indices.delete(index=f"{prefix}-search", ignore_unavailable=True)
+
+
+def empty_sphinx(server, prefix):
+    """Sphinx has the indexes of its configuration and makes no others."""
+    url = urlsplit(server.at(""))
+    client = pymysql.connect(host=url.hostname, port=url.port, autocommit=None)
+    with client, client.cursor() as cursor:
+        for table in ("entries", "values", "state"):
+            with contextlib.suppress(pymysql.err.ProgrammingError):  # Manticore has none yet
+                cursor.execute(f"TRUNCATE RTINDEX {prefix}_{table}")
 
 
 @pytest.fixture

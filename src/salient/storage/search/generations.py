@@ -98,7 +98,7 @@ class Shelf(ABC):
         """Take the lock and a new generation, or give None: another has it.
 
         Args:
-            seen: what this caller has seen of the holder so far.
+            seen: what this caller has seen of the holder, and of others who wait.
         """
 
     @abstractmethod
@@ -114,7 +114,8 @@ class Shelf(ABC):
         """
 
     @abstractmethod
-    def unlock(self) -> None: ...
+    def unlock(self) -> None:
+        """Give up the lock, or a place among those who wait for it."""
 
     @abstractmethod
     def now(self) -> float:
@@ -157,19 +158,20 @@ class Shelf(ABC):
 
 @final
 class Seen:
-    """How long one and the same sign of life of a lock's holder has been seen."""
+    """For how long others at the lock have been seen with one and the same sign of life."""
 
     def __init__(self, lease_s: float) -> None:
         self._lease_s = lease_s
-        self._sign: object = None
-        self._since = 0.0
+        self._seen: dict[object, tuple[object, float]] = {}
 
-    def expired(self, sign: object) -> bool:
-        """Whether a holder with this sign of life has given no other for the length of a lease."""
+    def expired(self, who: object, sign: object) -> bool:
+        """Whether somebody with this sign of life has given no other for the length of a lease."""
         now = time.monotonic()
-        if self._sign != sign:
-            self._sign, self._since = sign, now
-        return now - self._since >= self._lease_s
+        before = self._seen.get(who)
+        if before is None or before[0] != sign:
+            self._seen[who] = sign, now
+            return False
+        return now - before[1] >= self._lease_s
 
 
 class Generations(SearchDriver):
@@ -245,19 +247,31 @@ class Generations(SearchDriver):
         return self._session
 
     def _locked(self) -> State:
-        give_up_at = time.monotonic() + self._wait_s
-        seen = Seen(self._lease_s)
-        pause_s = 0.01
-        while True:
-            state = self._shelf.try_lock(seen)
-            if state is not None:
-                return state
-            if time.monotonic() + pause_s > give_up_at:
-                raise Unavailable(
-                    "another process is writing to the search index", waited_s=self._wait_s
-                )
-            time.sleep(pause_s)
-            pause_s = min(0.2, 1.5 * pause_s)
+        try:
+            return locked(self._shelf, wait_s=self._wait_s, lease_s=self._lease_s)
+        except BaseException:
+            with contextlib.suppress(Unavailable):
+                self._shelf.unlock()
+            raise
+
+
+def locked(shelf: Shelf, *, wait_s: float, lease_s: float) -> State:
+    """Wait for the lock.
+
+    Raises:
+        Unavailable: others had it all the time.
+    """
+    give_up_at = time.monotonic() + wait_s
+    seen = Seen(lease_s)
+    pause_s = 0.01
+    while True:
+        state = shelf.try_lock(seen)
+        if state is not None:
+            return state
+        if time.monotonic() + pause_s > give_up_at:
+            raise Unavailable("another process is writing to the search index", waited_s=wait_s)
+        time.sleep(pause_s)
+        pause_s = min(0.2, 1.5 * pause_s)
 
 
 class _Session:

@@ -265,7 +265,7 @@ class _Shelf(Shelf):
         state = there["_source"]["state"]
         holder, beat = state["holder"], state["beat"]
         # Our own name in it is of a session whose end the server did not hear of.
-        if holder not in (None, self._holder) and not seen.expired((holder, beat)):
+        if holder not in (None, self._holder) and not seen.expired(holder, beat):
             return None
         opened = State.from_json(state).with_opened()
         taken = {"holder": self._holder, "beat": beat + 1, **opened.as_json()}
