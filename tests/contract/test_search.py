@@ -1,26 +1,41 @@
 """Every search backend keeps the same promises."""
 
 import uuid
+from urllib.parse import quote
 
 import pytest
+from prometheus_client import REGISTRY
 
-from salient.errors import Misconfigured
+from salient.errors import Misconfigured, Unavailable
 
 pytest.register_assert_rewrite("salient.storage.testing")
 
 from salient.storage import search as module  # noqa: E402
-from salient.storage.search import SearchIndex  # noqa: E402
+from salient.storage.search import Query, SearchIndex  # noqa: E402
 from salient.storage.testing import RankingContract, SearchContract  # noqa: E402
-from salient.storage.testing.search import SCHEMA  # noqa: E402
+from salient.storage.testing.search import SCHEMA, direction, entry  # noqa: E402
 from salient.storage.testing.search_ranking import filled  # noqa: E402, F401 # a fixture
+from salient.storage.testing.search_wrappers import (  # noqa: E402
+    FlakySearchContract,
+    SameRankingContract,
+    ScopedSearchContract,
+)
 from tests.contract.test_search_servers import KINDS  # noqa: E402 # the other servers
+
+EMBEDDED = "embedded:{tmp}/a folder/index?timeout_s={wait}"
+POSTGRES = "{server}&wait_s={wait}"
 
 # {wait} is for how long a writer waits for another, {server} the URL of a Postgres namespace.
 URLS = {
-    "embedded": "embedded:{tmp}/a folder/index?timeout_s={wait}",
-    "postgresql": "{server}&wait_s={wait}",
+    "embedded": EMBEDDED,
+    "postgresql": POSTGRES,
     # Neighbours of a vector looked up in an index, which small indexes do not have.
-    "postgresql neighbours": "{server}&wait_s={wait}&exact_up_to=0",
+    "postgresql-neighbours": POSTGRES + "&exact_up_to=0",
+    "instrumented-embedded": f"instrumented:[{EMBEDDED}]",
+    "flaky-embedded": f"flaky:[{EMBEDDED}]?latency_ms=0.1",
+    "scoped-embedded": f"scoped:[{EMBEDDED}]?scope=own",
+    "scoped-postgresql": f"scoped:[{POSTGRES}]?scope=own",
+    "all-postgresql": f"instrumented:[scoped:[flaky:[{POSTGRES}]?latency_ms=0.1]?scope=own]?slow_ms=9000",
 }
 
 
@@ -78,8 +93,75 @@ class TestRanking(RankingContract):
     pass
 
 
+class TestSameRanking(SameRankingContract):
+    pass
+
+
+@pytest.fixture(params=[EMBEDDED, POSTGRES], ids=["embedded", "postgresql"])
+def inside(request, space):
+    """The URL of an empty index to put wrappers over, and what was opened of it."""
+    opened = []
+
+    def open_one(template):
+        opened.append(SearchIndex.open(template.format(space(request.param)), SCHEMA))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def flaky(inside):
+    return lambda: inside("flaky:[{}]")
+
+
+@pytest.fixture
+def scoped(inside):
+    return lambda name: inside("scoped:[{}]?scope=" + quote(name))
+
+
+class TestFlaky(FlakySearchContract):
+    pass
+
+
+class TestScoped(ScopedSearchContract):
+    pass
+
+
+def test_every_step_of_a_search_is_measured(inside):
+    index = inside("instrumented:[{}]?name=passages of this test")
+    index.put([entry("a", "word", kind="x")])
+    index.commit()
+    index.search(Query("word", vector=direction("q"), facets=("kind",)))
+    index.close()
+    with pytest.raises(Unavailable):
+        index.count()
+    labels = ("search", "passages of this test")
+
+    def calls(step):
+        return REGISTRY.get_sample_value("salient_store_seconds_count", dict(zip(("store", "name", "operation"), (*labels, step), strict=True)))  # fmt: skip
+
+    assert all(calls(step) for step in ("put", "commit", "snapshot", "nearest", "summary", "matching", "fetch"))  # fmt: skip
+    named = dict(zip(("store", "name", "operation", "code"), (*labels, "snapshot", "unavailable"), strict=True))  # fmt: skip
+    assert REGISTRY.get_sample_value("salient_store_errors_total", named)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:", "postgresql://h/db?schema=", "postgresql://h/db?index=", "postgresql://h/db?nosuch=1",
+        "postgresql://h/db?timeout_s=x", "scoped:[embedded::memory:]", "flaky:[embedded::memory:]?errors=x",
+        "instrumented:", "instrumented:[embedded::memory:][embedded::memory:]", "scoped:[nosuch:]?scope=a",
+    ],
+)  # fmt: skip
+def test_wrong_url_is_a_misconfiguration(url):
+    with pytest.raises(Misconfigured):
+        SearchIndex.open(url, SCHEMA)
+
+
 def test_no_backend_ships_without_the_suite():
-    assert {name.split()[0] for name in URLS} | set(KINDS) >= set(module.SCHEMES)
+    assert {*"-".join(URLS).split("-"), *KINDS} >= {*module.SCHEMES, *module.WRAPPERS}
 
 
 def test_unknown_scheme_names_the_known_ones():

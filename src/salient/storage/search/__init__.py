@@ -49,7 +49,7 @@ from salient.storage.search.results import Hit, Hits, Query
 
 __all__ = [
     "FEATURES", "MAX_KEYWORD_BYTES", "MAX_KEY_BYTES", "MAX_WINDOW", "SCHEMES", "WRAPPERS", "Among",
-    "Asked", "Between", "Condition", "Either", "Entry", "Field", "Handle", "Hit", "Hits",
+    "Asked", "Between", "Condition", "Either", "Entry", "Facets", "Field", "Handle", "Hit", "Hits",
     "IndexSchema", "Mode", "Prefix", "Prepared", "Query", "Restriction", "Scored", "SearchDriver",
     "SearchIndex", "Snapshot", "Words", "driver",
 ]  # fmt: skip
@@ -60,7 +60,11 @@ SCHEMES = {
     "opensearch": "salient.storage.search.opensearch",
     "postgresql": "salient.storage.search.postgresql",
 }
-WRAPPERS: dict[str, str] = {}
+WRAPPERS = {
+    "flaky": "salient.storage.search.flaky",
+    "instrumented": "salient.storage.search.instrumented",
+    "scoped": "salient.storage.search.scoped",
+}
 
 FEATURES = frozenset({"vectors", "facets", "sort"})
 """What some backends lack; the front raises `Unsupported` then."""
