@@ -59,6 +59,7 @@ SCHEMES = {
     "embedded": "salient.storage.search.embedded",
     "opensearch": "salient.storage.search.opensearch",
     "postgresql": "salient.storage.search.postgresql",
+    "sphinx": "salient.storage.search.sphinx",
 }
 WRAPPERS = {
     "flaky": "salient.storage.search.flaky",
