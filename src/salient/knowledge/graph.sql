@@ -1,15 +1,16 @@
+-- fragment: edge
+SELECT s.entity_id AS source, f.predicate AS predicate, o.entity_id AS target, COUNT(DISTINCT f.document_id) AS n, MAX(f.confidence) AS confidence
+FROM finding f JOIN name_entity s ON s.name_id = f.subject_name JOIN name_entity o ON o.name_id = f.object_name
+WHERE f.workspace = :workspace AND s.entity_id <> o.entity_id
+
 -- name: entities
-SELECT id, name, type, n_mentions FROM entity WHERE workspace = :workspace AND id IN :ids
+SELECT id, name, type, n_mentions FROM entity WHERE workspace = :workspace AND id IN :ids ORDER BY id
 
 -- name: fact_edges
-SELECT s.entity_id AS source, f.predicate AS predicate, o.entity_id AS target, COUNT(DISTINCT f.document_id) AS n, MAX(f.confidence) AS confidence
-FROM finding f JOIN name_entity s ON s.name_id = f.subject_name JOIN name_entity o ON o.name_id = f.object_name
-WHERE f.workspace = :workspace AND s.entity_id <> o.entity_id AND s.entity_id IN :ids
+{edge} AND s.entity_id IN :ids
 GROUP BY s.entity_id, f.predicate, o.entity_id
 UNION
-SELECT s.entity_id AS source, f.predicate AS predicate, o.entity_id AS target, COUNT(DISTINCT f.document_id) AS n, MAX(f.confidence) AS confidence
-FROM finding f JOIN name_entity s ON s.name_id = f.subject_name JOIN name_entity o ON o.name_id = f.object_name
-WHERE f.workspace = :workspace AND s.entity_id <> o.entity_id AND o.entity_id IN :ids
+{edge} AND o.entity_id IN :ids
 GROUP BY s.entity_id, f.predicate, o.entity_id
 ORDER BY n DESC, confidence DESC, source, predicate, target
 

@@ -12,6 +12,7 @@ from typing import Any
 from salient.errors import InvalidInput
 from salient.knowledge.names import normalise
 from salient.knowledge.ontology import Ontology
+from salient.knowledge.store import entity_row
 from salient.storage.sql import Tables, Transaction
 
 COLUMNS = ("id", "type", "name", "aliases", "identifiers", "properties", "description")
@@ -88,19 +89,25 @@ def _write(tx: Transaction, sql: Any, workspace: str, batch: Sequence[Known]) ->
     tx.run(
         sql.add_entity,
         [
-            {
-                "id": k.id,
-                "workspace": workspace,
-                "type": k.type,
-                "name": k.name,
-                "origin": "kb",
-                "aliases": json.dumps(list(k.aliases), ensure_ascii=False),
-                "identifiers": json.dumps(dict(k.identifiers), ensure_ascii=False, sort_keys=True),
-                "properties": json.dumps(dict(k.properties), ensure_ascii=False, sort_keys=True),
-                # What documents say of it is counted anew by the next linking.
-                "n_mentions": counts.get(k.id, (0, 0))[0],
-                "n_documents": counts.get(k.id, (0, 0))[1],
-            }
+            entity_row(
+                {
+                    "id": k.id,
+                    "workspace": workspace,
+                    "type": k.type,
+                    "name": k.name,
+                    "origin": "kb",
+                    "aliases": json.dumps(list(k.aliases), ensure_ascii=False),
+                    "identifiers": json.dumps(
+                        dict(k.identifiers), ensure_ascii=False, sort_keys=True
+                    ),
+                    "properties": json.dumps(
+                        dict(k.properties), ensure_ascii=False, sort_keys=True
+                    ),
+                    # What documents say of it is counted anew by the next linking.
+                    "n_mentions": counts.get(k.id, (0, 0))[0],
+                    "n_documents": counts.get(k.id, (0, 0))[1],
+                }
+            )
             for k in batch
         ],
     )

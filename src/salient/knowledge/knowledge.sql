@@ -1,3 +1,6 @@
+-- fragment: entity_columns
+id, workspace, type, name, origin, aliases, identifiers, properties, n_mentions, n_documents
+
 -- name: drop_mentions
 DELETE FROM mention WHERE document_id = :document_id
 
@@ -11,7 +14,7 @@ DELETE FROM name_document WHERE document_id = :document_id
 SELECT name_id FROM name_document WHERE document_id = :document_id ORDER BY name_id
 
 -- name: known_names
-SELECT id FROM name WHERE id IN :ids
+SELECT id FROM name WHERE id IN :ids ORDER BY id
 
 -- name: add_name
 INSERT INTO name (id, workspace, type, norm) VALUES (:id, :workspace, :type, :norm)
@@ -29,7 +32,7 @@ INSERT INTO finding (document_id, ordinal, workspace, subject_name, predicate, o
 VALUES (:document_id, :ordinal, :workspace, :subject_name, :predicate, :object_name, :object_value, :qualifiers, :start, :end, :page, :quote, :component, :confidence)
 
 -- name: all_names
-SELECT id, type, norm FROM name WHERE workspace = :workspace
+SELECT id, type, norm FROM name WHERE workspace = :workspace ORDER BY id
 
 -- name: name_documents
 SELECT name_id, document_id, n_mentions, surface, context FROM name_document WHERE name_id IN :ids ORDER BY name_id, document_id
@@ -41,7 +44,7 @@ SELECT name_id, entity_id, score, method FROM name_entity WHERE name_id IN :ids 
 SELECT name_id, entity_id, score, method FROM name_entity WHERE workspace = :workspace AND entity_id IN :ids ORDER BY name_id
 
 -- name: all_links
-SELECT name_id, entity_id, score, method FROM name_entity WHERE workspace = :workspace
+SELECT name_id, entity_id, score, method FROM name_entity WHERE workspace = :workspace ORDER BY name_id
 
 -- name: drop_links
 DELETE FROM name_entity WHERE name_id IN :ids
@@ -53,21 +56,21 @@ INSERT INTO name_entity (name_id, workspace, entity_id, score, method) VALUES (:
 DELETE FROM name WHERE id IN :ids
 
 -- name: entities
-SELECT id, workspace, type, name, origin, aliases, identifiers, properties, n_mentions, n_documents FROM entity WHERE workspace = :workspace AND id IN :ids ORDER BY id
+SELECT {entity_columns} FROM entity WHERE workspace = :workspace AND id IN :ids ORDER BY id
 
 -- name: entity
-SELECT id, workspace, type, name, origin, aliases, identifiers, properties, n_mentions, n_documents FROM entity WHERE workspace = :workspace AND id = :id
+SELECT {entity_columns} FROM entity WHERE workspace = :workspace AND id = :id
 
 -- name: every_entity
-SELECT id, workspace, type, name, origin, aliases, identifiers, properties, n_mentions, n_documents FROM entity
+SELECT {entity_columns} FROM entity
 WHERE workspace = :workspace AND n_mentions >= :least ORDER BY id
 
 -- name: drop_entities
 DELETE FROM entity WHERE workspace = :workspace AND id IN :ids
 
 -- name: add_entity
-INSERT INTO entity (id, workspace, type, name, origin, aliases, identifiers, properties, n_mentions, n_documents)
-VALUES (:id, :workspace, :type, :name, :origin, :aliases, :identifiers, :properties, :n_mentions, :n_documents)
+INSERT INTO entity ({entity_columns}, name_folded, aliases_folded)
+VALUES (:id, :workspace, :type, :name, :origin, :aliases, :identifiers, :properties, :n_mentions, :n_documents, :name_folded, :aliases_folded)
 
 -- name: all_aliases
 SELECT a.norm AS norm, a.entity_id AS entity_id, a.surface AS surface, e.type AS type

@@ -20,6 +20,7 @@ from salient.knowledge.candidates import MAX_BLOCK, Blocks, Edge
 from salient.knowledge.clusters import Beside, Node, Placed, cluster
 from salient.knowledge.decisions import KB, Constraints, Log, constraints
 from salient.knowledge.names import normalise, parse
+from salient.knowledge.store import entity_row
 from salient.storage.sql import Reading as Snapshot
 from salient.storage.sql import Tables
 
@@ -401,7 +402,7 @@ class _Run:
             drop = sorted(self._dropped | {row["id"] for row in self._rows})
             for some in _batches(drop):
                 tx.run(sql.drop_entities, {"workspace": workspace, "ids": some})
-            tx.run(sql.add_entity, self._rows)
+            tx.run(sql.add_entity, [entity_row(row) for row in self._rows])
 
 
 def _batches(items: Sequence[str]) -> Iterator[list[str]]:

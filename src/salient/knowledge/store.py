@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from salient.knowledge.reading import Reading
-from salient.storage.sql import Tables, Transaction
+from salient.storage.sql import Tables, Transaction, fold
 
 _BATCH = 500
 
@@ -111,6 +111,15 @@ class Store:
         tx.run(sql.drop_findings, key)
         tx.run(sql.drop_name_documents, key)
         return touched
+
+
+def entity_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `entity` with what it is found by."""
+    return {
+        **row,
+        "name_folded": fold(row["name"]),
+        "aliases_folded": fold(row["aliases"]),
+    }
 
 
 def _json(value: Mapping[str, Any]) -> str:

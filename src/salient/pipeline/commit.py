@@ -17,7 +17,7 @@ from salient.pipeline.passages import Passages
 from salient.pipeline.stages import CONVERT, PASSAGES, READ, STAGES
 from salient.storage.blob import Blobs
 from salient.storage.search import Entry, Field, IndexSchema, SearchIndex
-from salient.storage.sql import Tables
+from salient.storage.sql import Tables, storable
 
 # What both indexes filter and count by.
 _SHARED = (
@@ -180,7 +180,7 @@ class Committer:
         """Children that an earlier version of a document had and this one has not."""
         gone = []
         for outcome in outcomes:
-            kept = {c.source_key for c in outcome.children}
+            kept = {storable(c.source_key) for c in outcome.children}
             gone += [
                 r.id for r in self._ledger.children(outcome.document_id) if r.source_key not in kept
             ]

@@ -20,7 +20,7 @@ import psutil
 
 from salient.errors import NotFound
 from salient.model import Document, State, document_id
-from salient.storage.sql import Tables
+from salient.storage.sql import Tables, fold
 
 UNREAD = "0" * 64
 """The version of a document whose bytes could not be read when it was added."""
@@ -167,6 +167,7 @@ class Ledger:
                 values = {
                     "id": ident,
                     "name": item.name,
+                    "name_folded": fold(item.name),
                     "version": item.version,
                     "size_bytes": item.size_bytes,
                     "metadata": json.dumps(dict(item.metadata), sort_keys=True),
@@ -268,6 +269,7 @@ class Ledger:
             "notes": json.dumps(list(outcome.notes), ensure_ascii=False),
             "media_type": outcome.media_type,
             "title": outcome.title,
+            "title_folded": None if outcome.title is None else fold(outcome.title),
             "language": outcome.language,
             "document_date": outcome.document_date,
             "n_pages": outcome.n_pages,
@@ -302,7 +304,8 @@ class Ledger:
     def remove(self, tx: Any, ids: Sequence[str]) -> None:
         """Delete rows within a transaction. What they contributed elsewhere is the caller's."""
         for chunk in _chunks(ids):
-            for query in (self._sql.delete, self._sql.delete_versions, self._sql.delete_stages):
+            # The document goes last: rows that hang on it are their workspace's by it.
+            for query in (self._sql.delete_versions, self._sql.delete_stages, self._sql.delete):
                 tx.run(query, {"ids": chunk})
 
     def row(self, ident: str) -> Any:

@@ -1,8 +1,12 @@
+-- fragment: columns
+id, workspace, source_key, name, parent_id, version, media_type, size_bytes, metadata, title, language, document_date, n_pages,
+    n_characters, state, stage, code, reason, notes, duplicate_of, depth, attempts, owner, lease_until, added_at, updated_at
+
 -- name: find
-SELECT * FROM document WHERE id = :id
+SELECT {columns} FROM document WHERE id = :id
 
 -- name: find_many
-SELECT * FROM document WHERE id IN :ids
+SELECT {columns} FROM document WHERE id IN :ids ORDER BY id
 
 -- name: twin
 SELECT id FROM document
@@ -12,13 +16,13 @@ ORDER BY added_at, id LIMIT 1
 -- name: insert
 INSERT INTO document (id, workspace, source_key, name, parent_id, version, media_type, size_bytes, metadata, title,
     language, document_date, n_pages, n_characters, state, stage, code, reason, notes, duplicate_of, depth, attempts,
-    owner, lease_until, added_at, updated_at)
+    owner, lease_until, added_at, updated_at, name_folded)
 VALUES (:id, :workspace, :source_key, :name, :parent_id, :version, NULL, :size_bytes, :metadata, NULL,
     NULL, NULL, NULL, NULL, :state, NULL, :code, :reason, '[]', :duplicate_of, :depth, 0,
-    NULL, NULL, :added_at, :updated_at)
+    NULL, NULL, :added_at, :updated_at, :name_folded)
 
 -- name: renew
-UPDATE document SET name = :name, version = :version, size_bytes = :size_bytes, metadata = :metadata, state = :state,
+UPDATE document SET name = :name, name_folded = :name_folded, version = :version, size_bytes = :size_bytes, metadata = :metadata, state = :state,
     stage = NULL, code = :code, reason = :reason, notes = '[]', duplicate_of = :duplicate_of, attempts = 0, owner = NULL,
     lease_until = NULL, updated_at = :updated_at
 WHERE id = :id
@@ -40,7 +44,7 @@ UPDATE document SET state = 'running', owner = :owner, lease_until = :lease_unti
 WHERE id IN :ids AND state = 'queued'
 
 -- name: running
-SELECT id, owner, lease_until, attempts FROM document WHERE workspace = :workspace AND state = 'running'
+SELECT id, owner, lease_until, attempts FROM document WHERE workspace = :workspace AND state = 'running' ORDER BY id
 
 -- name: release
 UPDATE document SET state = 'queued', owner = NULL, lease_until = NULL, updated_at = :updated_at
@@ -55,7 +59,7 @@ UPDATE document SET lease_until = :lease_until WHERE workspace = :workspace AND 
 
 -- name: finish
 UPDATE document SET state = :state, stage = :stage, code = :code, reason = :reason, notes = :notes, media_type = :media_type,
-    title = :title, language = :language, document_date = :document_date, n_pages = :n_pages, n_characters = :n_characters,
+    title = :title, title_folded = :title_folded, language = :language, document_date = :document_date, n_pages = :n_pages, n_characters = :n_characters,
     metadata = :metadata, owner = NULL, lease_until = NULL, updated_at = :updated_at
 WHERE id = :id AND version = :version
 
@@ -73,10 +77,10 @@ SELECT stage, component, artifact, seconds, finished_at FROM stage_run WHERE doc
 SELECT artifact FROM stage_run WHERE document_id = :document_id AND stage = :stage
 
 -- name: counts
-SELECT state, COUNT(*) AS n, COALESCE(SUM(n_pages), 0) AS n_pages FROM document WHERE workspace = :workspace GROUP BY state
+SELECT state, COUNT(*) AS n, COALESCE(SUM(n_pages), 0) AS n_pages FROM document WHERE workspace = :workspace GROUP BY state ORDER BY state
 
 -- name: children
-SELECT * FROM document WHERE parent_id = :parent_id ORDER BY id
+SELECT {columns} FROM document WHERE parent_id = :parent_id ORDER BY id
 
 -- name: duplicates_of
 SELECT id FROM document WHERE duplicate_of = :id ORDER BY added_at, id
@@ -106,4 +110,4 @@ SELECT COUNT(*) AS n FROM document WHERE version = :version
 
 -- name: failures
 SELECT state, code, COUNT(*) AS n FROM document WHERE workspace = :workspace AND state IN ('failed', 'quarantined', 'unsupported')
-GROUP BY state, code ORDER BY n DESC, state, code
+GROUP BY state, code ORDER BY n DESC, state, COALESCE(code, '')

@@ -17,7 +17,7 @@ from salient.services.referents import Rewritten, rewrite
 from salient.services.search import Filters, SearchRequest, query_of
 from salient.services.views import DocumentId, Quote
 from salient.storage.search import Hit, Query
-from salient.storage.sql import like
+from salient.storage.sql import fold
 
 NOT_FOUND = "not found in your documents"
 _NO_STATEMENTS = [Kind.TITLE, Kind.HEADING, *FURNITURE]
@@ -194,10 +194,11 @@ def _read(
     with context.tables.read() as tx:
         elsewhere: dict[str, set[str]] = {ident: set() for ident in documents}
         words = {w for n in question.names for w in n.text.casefold().split()}
-        for word in sorted(words, key=lambda w: (-len(w), w))[:_NAME_WORDS]:
-            sought = {"ids": list(documents), "pattern": like(word)}
-            for row in tx.rows(sql.names_like, sought) if documents else ():
-                elsewhere[row.document_id].add(row.surface)
+        sought = sorted(words, key=lambda w: (-len(w), w))[:_NAME_WORDS]
+        if documents and sought:
+            for row in tx.rows(sql.names_of_many, {"ids": list(documents)}):
+                if any(word in fold(row.surface) for word in sought):
+                    elsewhere[row.document_id].add(row.surface)
         for hit in hits:
             start, end = _bounds(hit)
             meant = tx.rows(sql.meant, {"id": hit.group, "low": start, "high": end})

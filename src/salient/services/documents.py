@@ -24,7 +24,7 @@ from salient.services.views import (
     Offset,
     Piece,
 )
-from salient.storage.sql import like
+from salient.storage.sql import fold, like
 
 _SORTS = Literal["added", "name", "size", "state"]
 
@@ -115,7 +115,7 @@ def list_documents(request: ListDocuments, context: Context) -> DocumentList:
     sql = context.tables.load("salient.services", "documents.sql")
     filters = {
         "workspace": context.workspace,
-        "pattern": like(request.query.lower()) if request.query else None,
+        "pattern": like(fold(request.query)) if request.query else None,
         "parent": request.parent_id,
     }
     every_state = [s.value for s in State]

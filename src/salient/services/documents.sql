@@ -1,75 +1,63 @@
+-- fragment: named
+(:pattern IS NULL OR name_folded LIKE :pattern ESCAPE '!' OR title_folded LIKE :pattern ESCAPE '!')
+
+-- fragment: chosen
+workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
+    AND (:parent IS NULL OR parent_id = :parent) AND {named}
+
+-- fragment: columns
+id, workspace, source_key, name, parent_id, version, media_type, size_bytes, metadata, title, language, document_date, n_pages,
+    n_characters, state, stage, code, reason, notes, duplicate_of, depth, attempts, owner, lease_until, added_at, updated_at
+
+-- fragment: characters_of_name
+LENGTH(name)
+-- dialect: mysql
+CHAR_LENGTH(name)
+
 -- name: count
-SELECT COUNT(*) AS n FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
+SELECT COUNT(*) AS n FROM document WHERE {chosen}
 
 -- name: states
 SELECT state, COUNT(*) AS n FROM document
-WHERE workspace = :workspace AND (:any_type = 1 OR COALESCE(media_type, '') IN :types) AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
-GROUP BY state
+WHERE workspace = :workspace AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
+    AND (:parent IS NULL OR parent_id = :parent) AND {named}
+GROUP BY state ORDER BY state
 
 -- name: types
 SELECT media_type, COUNT(*) AS n FROM document
-WHERE workspace = :workspace AND state IN :states AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
-GROUP BY media_type ORDER BY n DESC, media_type
+WHERE workspace = :workspace AND state IN :states AND (:parent IS NULL OR parent_id = :parent) AND {named}
+GROUP BY media_type ORDER BY n DESC, COALESCE(media_type, '')
 
 -- name: by_added_up
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM document WHERE {chosen}
 ORDER BY added_at, id LIMIT :limit OFFSET :offset
 
 -- name: by_added_down
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM document WHERE {chosen}
 ORDER BY added_at DESC, id DESC LIMIT :limit OFFSET :offset
 
 -- name: by_name_up
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
-ORDER BY LOWER(name), id LIMIT :limit OFFSET :offset
+SELECT {columns} FROM document WHERE {chosen}
+ORDER BY name_folded, name, id LIMIT :limit OFFSET :offset
 
 -- name: by_name_down
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
-ORDER BY LOWER(name) DESC, id LIMIT :limit OFFSET :offset
+SELECT {columns} FROM document WHERE {chosen}
+ORDER BY name_folded DESC, name DESC, id LIMIT :limit OFFSET :offset
 
 -- name: by_size_up
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM document WHERE {chosen}
 ORDER BY size_bytes, id LIMIT :limit OFFSET :offset
 
 -- name: by_size_down
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM document WHERE {chosen}
 ORDER BY size_bytes DESC, id LIMIT :limit OFFSET :offset
 
 -- name: by_state_up
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM document WHERE {chosen}
 ORDER BY state, id LIMIT :limit OFFSET :offset
 
 -- name: by_state_down
-SELECT * FROM document
-WHERE workspace = :workspace AND state IN :states AND (:any_type = 1 OR COALESCE(media_type, '') IN :types)
-    AND (:parent IS NULL OR parent_id = :parent)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM document WHERE {chosen}
 ORDER BY state DESC, id LIMIT :limit OFFSET :offset
 
 -- name: entities
@@ -98,8 +86,8 @@ ORDER BY m.ordinal LIMIT :limit OFFSET :offset
 -- name: suggest
 SELECT id, name, title FROM document
 WHERE workspace = :workspace AND state = 'done'
-    AND (LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(COALESCE(title, '')) LIKE :pattern ESCAPE '!')
-ORDER BY LENGTH(name), name LIMIT :limit
+    AND (name_folded LIKE :pattern ESCAPE '!' OR title_folded LIKE :pattern ESCAPE '!')
+ORDER BY {characters_of_name}, name, id LIMIT :limit
 
 -- name: shared_entities
 SELECT e.id AS id, e.name AS name, e.type AS type, SUM(nd.n_mentions) AS n
@@ -110,13 +98,12 @@ WHERE ne.workspace = :workspace AND nd.document_id = :other AND e.id IN (
     WHERE nd2.document_id = :one AND ne2.workspace = :workspace)
 GROUP BY e.id, e.name, e.type ORDER BY n DESC, e.name, e.id LIMIT 8
 
--- name: names_like
--- Names in some documents that have a word in them.
-SELECT document_id, surface FROM name_document
-WHERE document_id IN :ids AND LOWER(surface) LIKE :pattern ESCAPE '!' ORDER BY document_id, surface
+-- name: names_of_many
+-- Names in some documents.
+SELECT document_id, surface FROM name_document WHERE document_id IN :ids ORDER BY document_id, name_id
 
 -- name: meant
 -- Mentions in a stretch of a document with the fullest form of their name in it.
 SELECT m.start_at, m.end_at, nd.surface AS surface FROM mention m
 JOIN name_document nd ON nd.name_id = m.name_id AND nd.document_id = m.document_id
-WHERE m.document_id = :id AND m.start_at >= :low AND m.end_at <= :high ORDER BY m.start_at, m.end_at
+WHERE m.document_id = :id AND m.start_at >= :low AND m.end_at <= :high ORDER BY m.start_at, m.end_at, m.ordinal

@@ -19,7 +19,7 @@ from salient.services.facts import FactView, facts_of
 from salient.services.quotes import quote
 from salient.services.views import Done, EntityCount, FacetValue, Limit, Offset, Quote
 from salient.storage.search import MAX_WINDOW, Query
-from salient.storage.sql import like
+from salient.storage.sql import fold, like
 
 _LOOKED_UP = 200  # names that an import brings; with more, every document is read again
 _PAGE = 500
@@ -56,7 +56,7 @@ def list_entities(request: ListEntities, context: Context) -> EntityList:
     sql = context.tables.load("salient.services", "entities.sql")
     filters: dict[str, Any] = {
         "workspace": context.workspace,
-        "pattern": like(request.query.lower()) if request.query else None,
+        "pattern": like(fold(request.query)) if request.query else None,
         "origin": request.origin,
         "least": 0 if request.unmentioned else 1,
     }

@@ -1,31 +1,38 @@
+-- fragment: named
+(:pattern IS NULL OR name_folded LIKE :pattern ESCAPE '!' OR aliases_folded LIKE :pattern ESCAPE '!')
+
+-- fragment: chosen
+workspace = :workspace AND n_mentions >= :least AND (:any_type = 1 OR type IN :types) AND (:origin IS NULL OR origin = :origin) AND {named}
+
+-- fragment: columns
+id, workspace, type, name, origin, aliases, identifiers, properties, n_mentions, n_documents
+
 -- name: names_of
 SELECT name_id FROM name_entity WHERE workspace = :workspace AND entity_id IN :ids ORDER BY name_id
 
 -- name: entities_of_names
 SELECT ne.name_id AS name_id, e.id AS id, e.name AS name, e.type AS type
 FROM name_entity ne JOIN entity e ON e.workspace = ne.workspace AND e.id = ne.entity_id
-WHERE ne.workspace = :workspace AND ne.name_id IN :ids
+WHERE ne.workspace = :workspace AND ne.name_id IN :ids ORDER BY ne.name_id
 
 -- name: suggest
 SELECT id, name, type, n_mentions FROM entity
-WHERE workspace = :workspace AND n_mentions > 0 AND (LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(aliases) LIKE :pattern ESCAPE '!')
+WHERE workspace = :workspace AND n_mentions > 0 AND (name_folded LIKE :pattern ESCAPE '!' OR aliases_folded LIKE :pattern ESCAPE '!')
 ORDER BY n_mentions DESC, name, id LIMIT :limit
 
 -- name: find
-SELECT * FROM entity WHERE workspace = :workspace AND id = :id
+SELECT {columns} FROM entity WHERE workspace = :workspace AND id = :id
 
 -- name: find_many
-SELECT * FROM entity WHERE workspace = :workspace AND id IN :ids
+SELECT {columns} FROM entity WHERE workspace = :workspace AND id IN :ids ORDER BY id
 
 -- name: count
-SELECT COUNT(*) AS n FROM entity
-WHERE workspace = :workspace AND n_mentions >= :least AND (:any_type = 1 OR type IN :types) AND (:origin IS NULL OR origin = :origin)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(aliases) LIKE :pattern ESCAPE '!')
+SELECT COUNT(*) AS n FROM entity WHERE {chosen}
 
 -- name: types
 SELECT type, COUNT(*) AS n FROM entity
 WHERE workspace = :workspace AND n_mentions >= :least AND (:origin IS NULL OR origin = :origin)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(aliases) LIKE :pattern ESCAPE '!')
+    AND {named}
 GROUP BY type ORDER BY n DESC, type
 
 -- name: names
@@ -55,7 +62,7 @@ SELECT COUNT(*) AS n, COALESCE(SUM(n_mentions), 0) AS n_mentions FROM entity WHE
 SELECT COUNT(*) AS n FROM finding WHERE workspace = :workspace
 
 -- name: export_entities
-SELECT * FROM entity WHERE workspace = :workspace AND n_mentions >= :least ORDER BY id
+SELECT {columns} FROM entity WHERE workspace = :workspace AND n_mentions >= :least ORDER BY id
 
 -- name: export_mentions
 SELECT m.document_id AS document_id, d.name AS document, d.version AS version, m.start_at AS start_at, m.end_at AS end_at, m.page AS page,
@@ -66,22 +73,16 @@ LEFT JOIN entity e ON e.workspace = ne.workspace AND e.id = ne.entity_id
 WHERE d.workspace = :workspace ORDER BY d.id, m.ordinal
 
 -- name: by_mentions
-SELECT * FROM entity
-WHERE workspace = :workspace AND n_mentions >= :least AND (:any_type = 1 OR type IN :types) AND (:origin IS NULL OR origin = :origin)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(aliases) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM entity WHERE {chosen}
 ORDER BY n_mentions DESC, name, id LIMIT :limit OFFSET :offset
 
 -- name: by_documents
-SELECT * FROM entity
-WHERE workspace = :workspace AND n_mentions >= :least AND (:any_type = 1 OR type IN :types) AND (:origin IS NULL OR origin = :origin)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(aliases) LIKE :pattern ESCAPE '!')
+SELECT {columns} FROM entity WHERE {chosen}
 ORDER BY n_documents DESC, n_mentions DESC, name, id LIMIT :limit OFFSET :offset
 
 -- name: by_name
-SELECT * FROM entity
-WHERE workspace = :workspace AND n_mentions >= :least AND (:any_type = 1 OR type IN :types) AND (:origin IS NULL OR origin = :origin)
-    AND (:pattern IS NULL OR LOWER(name) LIKE :pattern ESCAPE '!' OR LOWER(aliases) LIKE :pattern ESCAPE '!')
-ORDER BY LOWER(name), id LIMIT :limit OFFSET :offset
+SELECT {columns} FROM entity WHERE {chosen}
+ORDER BY name_folded, name, id LIMIT :limit OFFSET :offset
 
 -- name: together
 SELECT e.id AS id, e.name AS name, e.type AS type, COUNT(DISTINCT other.document_id) AS n
@@ -90,8 +91,8 @@ JOIN name_document other ON other.document_id = md.document_id
 JOIN name_entity ne ON ne.name_id = other.name_id AND ne.workspace = mine.workspace
 JOIN entity e ON e.workspace = ne.workspace AND e.id = ne.entity_id
 WHERE mine.workspace = :workspace AND mine.entity_id = :id AND e.id <> :id
-GROUP BY e.id, e.name, e.type ORDER BY n DESC, e.n_mentions, e.name, e.id LIMIT 24
+GROUP BY e.id, e.name, e.type, e.n_mentions ORDER BY n DESC, e.n_mentions, e.name, e.id LIMIT 24
 
 -- name: entity_of_subject
 SELECT id AS entity_id FROM entity WHERE workspace = :workspace AND id = :id
-UNION SELECT entity_id FROM name_entity WHERE workspace = :workspace AND name_id = :id
+UNION SELECT entity_id FROM name_entity WHERE workspace = :workspace AND name_id = :id ORDER BY entity_id

@@ -16,7 +16,7 @@ from salient.services import Context, service
 from salient.services.quotes import quote
 from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote
 from salient.storage.search import Hit, Hits, Query, SearchIndex
-from salient.storage.sql import like
+from salient.storage.sql import fold, like
 
 FACETS = ("media_type", "language", "label", "entity", "folder", "year", "document")
 _QUOTES = 3  # passages shown under a found document
@@ -279,7 +279,7 @@ class Suggestions(Value):
 @service("search.suggest")
 def suggest(request: Suggest, context: Context) -> Suggestions:
     """Suggest entities and documents while somebody types."""
-    text = request.text.strip().lower()
+    text = fold(request.text.strip())
     if not text:
         return Suggestions(entities=(), documents=())
     entities = context.tables.load("salient.services", "entities.sql")

@@ -8,7 +8,7 @@ import pytest
 from salient.knowledge.names import name_id, normalise
 from salient.knowledge.reading import FindingRow, MentionRow, NameRow, Reading
 from salient.knowledge.resolve import Resolver
-from salient.knowledge.store import Store
+from salient.knowledge.store import Store, entity_row
 from salient.storage.sql import Query, Tables
 
 WORKSPACE = "w"
@@ -82,7 +82,7 @@ class Bench:
                 "aliases": json.dumps(aliases), "identifiers": "{}", "properties": json.dumps(properties, sort_keys=True),
                 "n_mentions": 0, "n_documents": 0,
             }  # fmt: skip
-            tx.run(self.sql.add_entity, row)
+            tx.run(self.sql.add_entity, entity_row(row))
             for surface in (name, *aliases):
                 norm = normalise(surface, person=kind == "PERSON")
                 alias = {

@@ -21,7 +21,7 @@ from salient.errors import Error, InvalidInput, TimedOut, Unavailable
 from salient.storage import backends
 from salient.storage.retrying import Retry
 from salient.storage.sql import revisions
-from salient.storage.sql.queries import Queries, Query, parse
+from salient.storage.sql.queries import Queries, Query, parse, storable
 
 __all__ = [
     "SCHEMES",
@@ -34,7 +34,9 @@ __all__ = [
     "TablesDriver",
     "Transaction",
     "driver",
+    "fold",
     "like",
+    "storable",
 ]
 
 SCHEMES = {
@@ -179,8 +181,15 @@ class Tables:
     - A transaction is all or nothing, and writers do not overlap.
     - A reading sees one state throughout, and does not wait for writers.
     - Threads share an instance; processes open their own on the same URL.
+    - Text is equal, in order and LIKE by code point; `fold` and columns of folded text compare
+      without case. NUL and halves of surrogate pairs, which no database keeps, become U+FFFD, in
+      what is stored as in what is looked for.
+    - Numbers come as int or float, whatever a database calls them.
+    - Values of 4 MB are taken; a list of an IN holds up to 30,000.
 
-    Raises from any method: Unavailable (locked, unreachable, full or closed), Corrupt (damaged).
+    Raises from any method: Unavailable (locked, unreachable, full or closed) and TimedOut,
+    Misconfigured (a server that does not let us in, or has no such database), Corrupt (damaged),
+    LimitExceeded (a value or list is too large).
     """
 
     def __init__(self, driver: TablesDriver) -> None:
@@ -330,14 +339,20 @@ def driver(url: str) -> TablesDriver:
     return opened
 
 
+def fold(text: str) -> str:
+    """The text for comparing without case, as the columns called `…_folded` hold it.
+
+    Databases do not agree on what LOWER does beyond ASCII.
+    """
+    return text.casefold()
+
+
 def like(text: str) -> str:
     """A pattern for `LIKE :pattern ESCAPE '!'` that finds `text`, taken literally, anywhere."""
     return "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
-def _step(
-    driver: TablesDriver, step: str, run: Callable[[], T], *, commits: bool = False
-) -> T:
+def _step(driver: TablesDriver, step: str, run: Callable[[], T], *, commits: bool = False) -> T:
     """Run a step, so that wrappers see our exceptions."""
 
     def translated() -> T:

@@ -27,7 +27,9 @@ CREATE TABLE document (
     owner         VARCHAR(128),                       -- who works on it: host:pid:start
     lease_until   DOUBLE PRECISION,                   -- seconds since the epoch
     added_at      VARCHAR(32)  NOT NULL,
-    updated_at    VARCHAR(32)  NOT NULL
+    updated_at    VARCHAR(32)  NOT NULL,
+    name_folded   TEXT,                               -- for comparing without case: storage.sql.fold
+    title_folded  TEXT
 );
 CREATE INDEX document_by_state   ON document (workspace, state, id);
 CREATE INDEX document_by_version ON document (workspace, version);
@@ -104,6 +106,8 @@ CREATE TABLE entity (
     properties  TEXT        NOT NULL,                 -- JSON object
     n_mentions  INTEGER     NOT NULL,
     n_documents INTEGER     NOT NULL,
+    name_folded    TEXT,                              -- for comparing without case: storage.sql.fold
+    aliases_folded TEXT,
     PRIMARY KEY (workspace, id)
 );
 CREATE INDEX entity_by_size ON entity (workspace, n_mentions);

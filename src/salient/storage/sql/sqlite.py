@@ -74,6 +74,7 @@ class Driver(TablesDriver):
     def _configure(self, db: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         sqlitefile.configure(db, timeout_s=self._timeout_s)
         db.execute("PRAGMA cache_size = -16000")  # 16 MB a connection
+        db.execute("PRAGMA case_sensitive_like = ON")  # as on the other databases
         db.execute("PRAGMA mmap_size = 268435456")
 
     def _begin(self, connection: sqlalchemy.Connection) -> None:

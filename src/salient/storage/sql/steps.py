@@ -6,7 +6,7 @@ already does nothing, so that the next start goes on where the last one ended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -67,6 +67,38 @@ def add_column(table: str, column: sa.Column[Any]) -> None:
 def drop_column(table: str, name: str) -> None:
     if name in {found["name"] for found in _inspect().get_columns(table)}:
         op.drop_column(table, name)
+
+
+def fill(
+    table: str, key: Sequence[str], columns: Mapping[str, str], make: Callable[[str], str]
+) -> None:
+    """Fill new columns from others, a thousand rows at a time, in the order of a key of text.
+
+    Args:
+        columns: the new one -> the one it is made from. The first is filled where it is NULL, and
+            must be made from one that never is.
+        make: gives the value; NULL stays NULL.
+    """
+    bind = op.get_bind()
+    after = dict.fromkeys((f"{name}_is" for name in key), "")
+    find = sa.text(
+        f"SELECT {', '.join([*key, *columns.values()])} FROM {table}"  # noqa: S608 # our own names
+        f" WHERE {next(iter(columns))} IS NULL"
+        f" AND ({', '.join(key)}) > ({', '.join(f':{name}' for name in after)})"
+        f" ORDER BY {', '.join(key)} LIMIT 1000"
+    )
+    put = sa.text(
+        f"UPDATE {table} SET {', '.join(f'{new} = :{new}' for new in columns)}"  # noqa: S608
+        f" WHERE {' AND '.join(f'{name} = :{name}_is' for name in key)}"
+    )
+    while rows := bind.execute(find, after).mappings().all():
+        values = [
+            {f"{name}_is": row[name] for name in key}
+            | {new: None if row[old] is None else make(row[old]) for new, old in columns.items()}
+            for row in rows
+        ]
+        bind.execute(put, values)
+        after = {name: values[-1][name] for name in after}
 
 
 def _has_table(name: str) -> bool:
