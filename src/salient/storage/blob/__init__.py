@@ -26,7 +26,15 @@ SCHEMES = {
     "s3": "salient.storage.blob.s3",
 }
 # The same for stores that are made of other stores.
-WRAPPERS: dict[str, str] = {}
+WRAPPERS = {
+    "encrypted": "salient.storage.blob.encrypted",
+    "flaky": "salient.storage.blob.flaky",
+    "instrumented": "salient.storage.blob.instrumented",
+    "layered": "salient.storage.blob.layered",
+    "replicated": "salient.storage.blob.replicated",
+    "scoped": "salient.storage.blob.scoped",
+    "sharded": "salient.storage.blob.sharded",
+}
 
 T = TypeVar("T")
 
@@ -109,19 +117,77 @@ class BlobDriver(ABC):
         """Delete a batch; how many were there."""
         return sum(self.delete(key) for key in keys)
 
-    # What only some can do: whoever names it in `features` replaces it.
+    # What only some can do: who names it in `features` has it; of others it is not asked.
 
     def presigned(self, key: str, *, expires_s: float, method: Literal["GET", "PUT"]) -> str:
-        raise _unsupported("URLs for others")
+        raise _unsupported("presigned")
 
     def misplaced(self) -> Iterator[Move]:
-        raise _unsupported("shards")
+        """Blobs that are in a shard where they do not belong."""
+        raise _unsupported("rebalance")
 
     def move(self, move: Move) -> bool:
-        raise _unsupported("shards")
+        """Move one; False if somebody else did, or it is gone."""
+        raise _unsupported("rebalance")
 
     def repair(self, prefix: str) -> int:
-        raise _unsupported("replicas")
+        raise _unsupported("repair")
+
+
+class Wrapping(BlobDriver):
+    """A store over one other; by itself it changes nothing."""
+
+    def __init__(self, inside: BlobDriver) -> None:
+        self.inside = inside
+        self.inner = (inside,)
+        self.features = inside.features
+
+    def put(
+        self, key: str, source: BinaryIO, *, only_if_absent: bool, if_version: str | None
+    ) -> int | None:
+        return self.inside.put(key, source, only_if_absent=only_if_absent, if_version=if_version)
+
+    def open(self, key: str) -> BinaryIO | None:
+        return self.inside.open(key)
+
+    def view(self, key: str) -> memoryview | None:
+        return self.inside.view(key)
+
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Pieces | None:
+        return self.inside.read_ranges(key, ranges)
+
+    def head(self, key: str) -> Entry | None:
+        return self.inside.head(key)
+
+    def delete(self, key: str) -> bool:
+        return self.inside.delete(key)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        return self.inside.delete_many(keys)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        return self.inside.list(prefix)
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        return self.inside.entries(prefix)
+
+    def path(self, key: str) -> Path | None:
+        return self.inside.path(key)
+
+    def presigned(self, key: str, *, expires_s: float, method: Literal["GET", "PUT"]) -> str:
+        return self.inside.presigned(key, expires_s=expires_s, method=method)
+
+    def misplaced(self) -> Iterator[Move]:
+        return self.inside.misplaced()
+
+    def move(self, move: Move) -> bool:
+        return self.inside.move(move)
+
+    def repair(self, prefix: str) -> int:
+        return self.inside.repair(prefix)
+
+    def close(self) -> None:
+        self.inside.close()
 
 
 def driver(url: str) -> BlobDriver:
@@ -133,6 +199,18 @@ def driver(url: str) -> BlobDriver:
     module, rest = backends.find("blob", {**SCHEMES, **WRAPPERS}, url)
     opened: BlobDriver = module.Driver(rest)
     return opened
+
+
+def drivers(given: Sequence[str]) -> tuple[BlobDriver, ...]:
+    """Open all of these, or none: what was opened before one that fails is closed."""
+    opened: list[BlobDriver] = []
+    try:
+        opened.extend(map(driver, given))
+    except BaseException:
+        for one in opened:
+            one.close()
+        raise
+    return tuple(opened)
 
 
 @final
@@ -324,6 +402,7 @@ class Blobs:
         _checked(key)
         if not 1 <= expires_s <= 7 * 24 * 3600 or method not in ("GET", "PUT"):
             raise InvalidInput("a URL is for GET or PUT, for 1 second to 7 days", given=expires_s)
+        self._need("presigned")
         return self._driver.presigned(key, expires_s=expires_s, method=method)
 
     def rebalance(self) -> Iterator[Move]:
@@ -335,9 +414,9 @@ class Blobs:
         Raises:
             Unsupported: the store is not sharded (`features` lacks "rebalance").
         """
-        for move in self._driver.misplaced():
-            if self._driver.move(move):
-                yield move
+        self._need("rebalance")
+        moves = self._driver.misplaced()
+        return (move for move in moves if self._driver.move(move))
 
     def misplaced(self) -> Iterator[Move]:
         """What `rebalance` would move.
@@ -345,6 +424,7 @@ class Blobs:
         Raises:
             Unsupported: the store is not sharded (`features` lacks "rebalance").
         """
+        self._need("rebalance")
         return self._driver.misplaced()
 
     def repair(self, prefix: str = "") -> int:
@@ -355,10 +435,15 @@ class Blobs:
             Unavailable: a replica cannot be reached.
         """
         _encoded(prefix)
+        self._need("repair")
         return self._driver.repair(prefix)
 
     def close(self) -> None:
         self._driver.close()
+
+    def _need(self, feature: str) -> None:
+        if feature not in self._driver.features:
+            raise _unsupported(feature)
 
     def __enter__(self) -> Blobs:
         return self
@@ -390,8 +475,8 @@ class _Limited(io.RawIOBase):
         return piece
 
 
-def _unsupported(what: str) -> Unsupported:
-    return Unsupported(f"this blob store has no {what}", store="blob")
+def _unsupported(feature: str) -> Unsupported:
+    return Unsupported(f"this blob store has no {feature!r}", feature=feature)
 
 
 def _found(value: T | None, key: str) -> T:

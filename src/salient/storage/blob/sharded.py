@@ -1,0 +1,186 @@
+"""Blobs spread over several stores by consistent hashing, and moved while they are in use."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar, final
+
+from salient.errors import Misconfigured
+from salient.storage import blob, urls
+from salient.storage.blob import BlobDriver, Entry, Pieces
+from salient.storage.rings import Move, Ring
+
+T = TypeVar("T")
+
+
+@final
+class Driver(BlobDriver):
+    """`sharded:[URL][URL]…?names=a,b`: a blob is in the store that the ring of names says.
+
+    - `names`: by which the ring knows the stores, in their order; by default their URLs without
+      options. A store that moves elsewhere keeps its name.
+    - `ring`: the names that take blobs, by default all; one left out is being emptied.
+    - `before`: the names that the ring had. Until `rebalance` is through, what is not where it
+      belongs is read, deleted and listed where it was.
+
+    To change the stores: give all processes the new URL with `before`, run `rebalance` to its end,
+    then drop `before` (and the stores that are empty).
+    """
+
+    def __init__(self, rest: str) -> None:
+        inside, options = urls.inner(rest, "sharded")
+        names = _names(options.text("names"), [_name(url) for url in inside])
+        ring = _names(options.text("ring"), names)
+        before = _names(options.text("before"), [])
+        options.done()
+        if len(names) != len(inside) or not {*ring, *before} <= set(names):
+            raise Misconfigured(
+                "sharded: has a name for each store, and rings of these names",
+                names=names, stores=len(inside),
+            )  # fmt: skip
+        self._ring = Ring(ring)
+        self._before = Ring(before) if before else None
+        Ring(names)  # refuses the same name twice
+        self.inner = blob.drivers(inside)
+        self._stores = dict(zip(names, self.inner, strict=True))
+        common = frozenset.intersection(*(one.features for one in self.inner))
+        self.features = common & {"presigned"} | {"rebalance"}
+
+    def put(
+        self, key: str, source: BinaryIO, *, only_if_absent: bool, if_version: str | None
+    ) -> int | None:
+        here, there = self._places(key)
+        if there is not None and only_if_absent and self._stores[there].head(key) is not None:
+            return None
+        if there is not None and if_version is not None:
+            # Its version there means nothing here: the caller asks for it again after a Conflict.
+            self.move(Move(key, there, here))
+        return self._stores[here].put(
+            key, source, only_if_absent=only_if_absent, if_version=if_version
+        )
+
+    def open(self, key: str) -> BinaryIO | None:
+        return self._first(key, lambda store: store.open(key))
+
+    def view(self, key: str) -> memoryview | None:
+        return self._first(key, lambda store: store.view(key))
+
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Pieces | None:
+        return self._first(key, lambda store: store.read_ranges(key, ranges))
+
+    def head(self, key: str) -> Entry | None:
+        return self._first(key, lambda store: store.head(key))
+
+    def delete(self, key: str) -> bool:
+        here, there = self._places(key)
+        # First where it was: it must not come back when the deleting is interrupted.
+        was_there = there is not None and self._stores[there].delete(key)
+        return self._stores[here].delete(key) or was_there
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        if self._before is not None:
+            return super().delete_many(keys)
+        groups: dict[str, list[str]] = {}
+        for key in keys:
+            groups.setdefault(self._ring.name_of(key), []).append(key)
+        return sum(self._stores[name].delete_many(group) for name, group in groups.items())
+
+    def list(self, prefix: str) -> Iterator[str]:
+        listed = [
+            self._belonging(name, ((key, key) for key in store.list(prefix)))
+            for name, store in self._stores.items()
+        ]
+        return self._merged(listed)
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        listed = [
+            self._belonging(name, ((entry.key, entry) for entry in store.entries(prefix)))
+            for name, store in self._stores.items()
+        ]
+        return self._merged(listed)
+
+    def path(self, key: str) -> Path | None:
+        return self._first(key, lambda store: store.path(key) if store.head(key) else None)
+
+    def presigned(self, key: str, *, expires_s: float, method: Literal["GET", "PUT"]) -> str:
+        here, there = self._places(key)
+        if method == "GET" and there is not None and self._stores[here].head(key) is None:
+            here = there
+        return self._stores[here].presigned(key, expires_s=expires_s, method=method)
+
+    def misplaced(self) -> Iterator[Move]:
+        for name, store in self._stores.items():
+            for key in store.list(""):
+                place = self._ring.name_of(key)
+                if place != name:
+                    yield Move(key, name, place)
+
+    def move(self, move: Move) -> bool:
+        source, target = self._stores[move.source], self._stores[move.target]
+        before = source.head(move.key)
+        stream = source.open(move.key)
+        if before is None or stream is None:
+            if stream is not None:
+                stream.close()
+            return False
+        with stream:
+            # What is there already is newer: writers go to the target.
+            copied = target.put(move.key, stream, only_if_absent=True, if_version=None)
+        after = source.head(move.key)
+        if after is None:
+            # Deleted meanwhile: the deleter may have looked at the target before the copy was there.
+            if copied is not None:
+                target.delete(move.key)
+            return False
+        if after.version != before.version:
+            return False
+        return source.delete(move.key)
+
+    def close(self) -> None:
+        with ExitStack() as stack:
+            for one in self.inner:
+                stack.callback(one.close)
+
+    def _places(self, key: str) -> tuple[str, str | None]:
+        """Where a key belongs, and where else it may be."""
+        here = self._ring.name_of(key)
+        there = here if self._before is None else self._before.name_of(key)
+        return here, (None if there == here else there)
+
+    def _first(self, key: str, read: Callable[[BlobDriver], T | None]) -> T | None:
+        here, there = self._places(key)
+        found = read(self._stores[here])
+        if found is None and there is not None:
+            found = read(self._stores[there])
+            if found is None:
+                found = read(self._stores[here])  # it may have been moved in between
+        return found
+
+    def _belonging(
+        self, name: str, listed: Iterator[tuple[str, T]]
+    ) -> Iterator[tuple[bytes, int, T]]:
+        """Of what a store lists, what is looked for there."""
+        for key, item in listed:
+            here, there = self._places(key)
+            if name in (here, there):
+                yield key.encode(), int(name != here), item
+
+    def _merged(self, listed: Sequence[Iterator[tuple[bytes, int, T]]]) -> Iterator[T]:
+        """All in order of their keys, each once: where it belongs comes first."""
+        merged = heapq.merge(*listed, key=itemgetter(0, 1))
+        for _, same in groupby(merged, key=itemgetter(0)):
+            yield next(same)[2]
+
+
+def _names(given: str | None, default: Sequence[str]) -> Sequence[str]:
+    return default if given is None else [name.strip() for name in given.split(",")]
+
+
+def _name(url: str) -> str:
+    shown = urls.shown(url)
+    return shown if "[" in shown else shown.partition("?")[0]
