@@ -23,6 +23,9 @@ URLS = {
     "scoped redis": "scoped:[{redis}]?scope=tenant",
     "scoped scoped sqlite": "scoped:[scoped:[sqlite:{tmp}/kv.db]?scope=outer]?scope=inner",
     "scoped layered memory redis": "scoped:[layered:[memory:][{redis}]]?scope=tenant",
+    "replicated memory": "replicated:[memory:][memory:][memory:]?write=quorum",
+    "replicated all memory": "replicated:[memory:][memory:]",
+    "replicated sqlite redis": "replicated:[sqlite:{tmp}/a.db][{redis}][{redis2}]?write=quorum",
     "flaky memory": "flaky:[memory:]?latency_ms=0.01",
     "layered memory sharded redis": "layered:[memory:][sharded:[{redis}][{redis2}]]",
 }

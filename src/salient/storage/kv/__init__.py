@@ -35,6 +35,7 @@ WRAPPERS = {
     "flaky": "salient.storage.kv.flaky",
     "instrumented": "salient.storage.kv.instrumented",
     "layered": "salient.storage.kv.layered",
+    "replicated": "salient.storage.kv.replicated",
     "scoped": "salient.storage.kv.scoped",
     "sharded": "salient.storage.kv.sharded",
 }
@@ -154,6 +155,18 @@ class KeyValueDriver(ABC):
 def is_lock(key: str) -> bool:
     """Whether a driver's key belongs to a lock, which nobody reads to know its value."""
     return _LOCK in key or _FENCE in key
+
+
+def counted(held: bytes | None, by: int) -> int | None:
+    """The sum of a counter as it is kept, absent being 0, and `by`; None if there can be none."""
+    if held is None:
+        return by
+    try:
+        number = int(held)
+    except ValueError:
+        return None
+    total = number + by
+    return total if b"%d" % number == held and -MAX_COUNT - 1 <= total <= MAX_COUNT else None
 
 
 def driver(url: str) -> KeyValueDriver:

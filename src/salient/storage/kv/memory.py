@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import final
 
 from salient.errors import Unavailable
-from salient.storage.kv import MAX_COUNT, KeyValueDriver, Subscription
+from salient.storage.kv import KeyValueDriver, Subscription, counted
 
 _WAITING = 10_000  # messages kept for a subscriber that does not read; then it has a gap
 
@@ -67,13 +67,9 @@ class Driver(KeyValueDriver):
             if held is None:
                 self._write(key, b"%d" % by, ttl_s)
                 return by
-            try:
-                total = int(held) + by
-            except ValueError:
-                return None
-            if b"%d" % int(held) != held or not -MAX_COUNT - 1 <= total <= MAX_COUNT:
-                return None
-            self._open()[key] = b"%d" % total, self._open()[key][1]
+            total = counted(held, by)
+            if total is not None:
+                self._open()[key] = b"%d" % total, self._open()[key][1]
             return total
 
     def scan(self, prefix: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import final
 
 from salient.errors import Unavailable
 from salient.storage import sqlitefile, urls
-from salient.storage.kv import MAX_COUNT, KeyValueDriver, Subscription
+from salient.storage.kv import KeyValueDriver, Subscription, counted
 
 _PAGE = 1000
 _SWEEP_EVERY = 1000  # writes
@@ -106,11 +106,8 @@ class Driver(KeyValueDriver):
                     return by
                 continue
             held = bytes(row[0])
-            try:
-                total = int(held) + by
-            except ValueError:
-                return None
-            if b"%d" % int(held) != held or not -MAX_COUNT - 1 <= total <= MAX_COUNT:
+            total = counted(held, by)
+            if total is None:
                 return None
             # Sums are done here, not in SQL, which would turn an overflow into a float.
             done = self._write(
