@@ -126,6 +126,9 @@ class Driver(TablesDriver):
             found = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
             if connection.exec_driver_sql(found, (self.schema,)).first() is None:
                 connection.exec_driver_sql(f"CREATE SCHEMA {self.schema}")
+        from salient.storage.sql import scopes_postgresql
+
+        scopes_postgresql.forget(connection)
 
     def fault(self, exc: sa_exc.DBAPIError) -> Error | None:
         return fault(exc.orig, f"Postgres at {self.address.place}", self.address)
