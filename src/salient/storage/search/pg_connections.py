@@ -6,11 +6,12 @@ import contextlib
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, LiteralString, TypeVar, final
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from salient.errors import Corrupt, Error, Misconfigured, TimedOut, Unavailable
 from salient.storage import urls
@@ -18,7 +19,7 @@ from salient.storage.retrying import Retry
 
 T = TypeVar("T")
 
-_MOST_IDLE = 8
+_MOST_IDLE = 8  # kept for the next; more are closed after use
 _SET_UP = """
     select set_config('statement_timeout', %s, false), set_config('tcp_keepalives_idle', '15', false),
         set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false),
@@ -28,7 +29,7 @@ _SET_UP = """
 
 _CONNECTING = (  # the server has no code for a refused connection, only text
     "password authentication failed", "no password supplied", "does not exist", "pg_hba.conf",
-    "invalid connection option", "server does not support SSL", "certificate", "is not permitted to log in", "could not translate host name",
+    "invalid connection option", "invalid sslmode", "server does not support SSL", "certificate", "is not permitted to log in", "could not translate host name",
 )  # fmt: skip
 
 
@@ -61,22 +62,34 @@ class Connections:
     Raises from any method: Unavailable (the server is away, or `close` was called).
     """
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, ssl: Mapping[str, str | None], *, timeout_s: float, most: int
+    ) -> None:
         host, database = urls.location(url.partition(":")[2])
         self.server = f"the Postgres server at {host}/{database}"
         self.timeout_s = timeout_s
-        self._url = url
+        self._url, self._ssl = url, ssl
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._free = threading.BoundedSemaphore(most)
 
     def take(self, begin: LiteralString) -> Connection:
         """A connection in a transaction that `begin` began; tried again if the server went away."""
         self.check_open()
-        return Retry(within_s=self.timeout_s)(lambda: self._begun(begin))
+        if not self._free.acquire(timeout=self.timeout_s):
+            raise TimedOut(
+                "all connections to the search index are in use", waited_s=self.timeout_s
+            )
+        try:
+            return Retry(within_s=self.timeout_s)(lambda: self._begun(begin))
+        except BaseException:
+            self._free.release()
+            raise
 
     def give(self, connection: Connection) -> None:
         """Take a connection back; what is not committed is undone."""
+        self._free.release()
         try:
             if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 connection.execute("rollback")
@@ -145,7 +158,7 @@ class Connections:
     def _new(self) -> Connection:
         try:
             connection = Connection.connect(
-                self._url,
+                make_conninfo(self._url, **self._ssl),
                 autocommit=True,
                 connect_timeout=max(2, round(self.timeout_s)),
                 application_name="salient",

@@ -14,7 +14,17 @@ from salient.errors import Corrupt, Unavailable
 from salient.storage.search import Asked, Restriction, Snapshot
 from salient.storage.search.pg_connections import Connection, Connections
 from salient.storage.search.pg_tables import Tables
-from salient.storage.search.postings import ENTRY, EVERY, HIT, NUMBER, PLACE, Codes, Key, bounds
+from salient.storage.search.postings import (
+    ENTRY,
+    EVERY,
+    HIT,
+    NUMBER,
+    PLACE,
+    Codes,
+    Key,
+    bounds,
+    in_order,
+)
 from salient.storage.search.ranking import Lists, Matcher, Values
 
 BEGIN: LiteralString = "begin isolation level repeatable read, read only"
@@ -23,12 +33,10 @@ _MOST_SCANNED = 1000  # pgvector's `ef_search` goes no higher
 _HITS: LiteralString = """
     select p.code, p.term, p.hits from {postings} p
     join unnest(%s::smallint[], %s::bytea[]) as w (code, term) on p.code = w.code and p.term = w.term
-    order by p.batch
 """
 _PLACES: LiteralString = """
     select p.code, p.term, p.more from {postings} p
     join unnest(%s::smallint[], %s::bytea[]) as w (code, term) on p.code = w.code and p.term = w.term
-    order by p.batch
 """
 
 
@@ -38,7 +46,10 @@ class State:
 
     def __init__(self, generation: int, most_bytes: int) -> None:
         self.generation = generation
-        self.live: NDArray[np.bool_] | None = None
+        self.ids: NDArray[np.uint32] | None = None
+        """Of all entries; their numbers in this commit are their places here."""
+        self.dense = False
+        """Whether the ids follow each other without a gap."""
         self.tokens: dict[int, int] = {}
         self._most_bytes, self._bytes = most_bytes, 0
         self._kept: dict[Any, Any] = {}
@@ -95,14 +106,24 @@ class Reader:
 
 
 class _Lists(Lists):
-    def __init__(self, reader: Reader, codes: Codes, state: State, size: int) -> None:
+    def __init__(self, reader: Reader, codes: Codes, state: State) -> None:
         self._reader, self.codes, self._state = reader, codes, state
-        if state.live is None:
-            state.live = self._living(size)
-        self.live = state.live
-        self._all_live = bool(self.live.all())
-        self.count = int(self.live.sum())
+        if state.ids is None:
+            state.ids = self._living()
+        self.ids = state.ids
+        self.count = len(self.ids)
         self.tokens = state.tokens
+
+    def numbers(self, ids: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The numbers of entries in this commit, and which of them are in it."""
+        if not self.count:
+            return np.zeros(len(ids), np.int64), np.zeros(len(ids), np.bool_)
+        if self._state.dense:
+            at = ids - self.ids[0]  # of an older entry it goes round, and is over all
+            there = at < self.count
+            return np.where(there, at, 0).astype(np.int64), there
+        at = np.minimum(np.searchsorted(self.ids, ids), self.count - 1)
+        return at, self.ids[at] == ids
 
     def terms(self, keys: Iterable[Key]) -> dict[Key, NDArray[np.void]]:
         return {key: hits[0] for key, hits in self._load("hits", set(keys)).items()}
@@ -119,12 +140,12 @@ class _Lists(Lists):
         if most is None:
             rows = self._reader.rows(
                 "select term, hits, more from {postings} where code = %s and term >= %s"
-                " order by term, batch", code, least,
+                " order by term", code, least,
             )  # fmt: skip
         else:
             rows = self._reader.rows(
                 "select term, hits, more from {postings} where code = %s and term between %s and %s"
-                " order by term, batch", code, least, most,
+                " order by term", code, least, most,
             )  # fmt: skip
         keywords = code in self.codes.keywords
         whole = [((more if keywords else None) or term, hits) for term, hits, more in rows]
@@ -133,16 +154,15 @@ class _Lists(Lists):
         names: list[bytes] = []
         ends: list[int] = []
         end = 0
-        for value, hits in found:
-            end += len(hits) // HIT.itemsize
+        for value, raw in found:
+            end += len(raw) // HIT.itemsize
             if names and names[-1] == value:
                 ends[-1] = end
             else:
                 names.append(value)
                 ends.append(end)
-        values = Values(
-            names, np.frombuffer(b"".join(h for _, h in found), HIT), np.array(ends, np.int64)
-        )
+        hits, there = self._numbered(np.frombuffer(b"".join(h for _, h in found), HIT))
+        values = Values(names, hits, np.concatenate(([0], np.cumsum(there)))[ends])
         size = values.hits.nbytes + sum(map(len, names)) + 70 * len(names)
         self._state.keep((code, low, high), values, size)
         return values
@@ -151,27 +171,38 @@ class _Lists(Lists):
         found = self._state.get(("column", code))
         if found is None:
             raw = self._raw(code, b"")
-            column = self._living_of(np.frombuffer(raw, NUMBER))
+            column, _ = self._numbered(np.frombuffer(raw, NUMBER))
             self._state.keep(("column", code), column, column.nbytes)
         else:
             column = found[0]
         return column
 
-    def _living(self, size: int) -> NDArray[np.bool_]:
-        live = np.zeros(size, np.bool_)
-        live[np.frombuffer(self._raw(EVERY, b""), ENTRY)] = True
+    def _living(self) -> NDArray[np.uint32]:
+        living = in_order(np.frombuffer(self._raw(EVERY, b""), ENTRY))
         dead = b"".join(raw for (raw,) in self._reader.rows("select ids from {dead}"))
-        live[np.frombuffer(dead, ENTRY)] = False
-        return live
+        if dead:
+            living = np.setdiff1d(living, np.frombuffer(dead, ENTRY))
+        self._state.dense = len(living) > 0 and int(living[-1]) - int(living[0]) < len(living)
+        return living
 
     def _raw(self, code: int, term: bytes) -> bytes:
         rows = self._reader.rows(
-            "select hits from {postings} where code = %s and term = %s order by batch", code, term
+            "select hits from {postings} where code = %s and term = %s", code, term
         )
         return b"".join(raw for (raw,) in rows)
 
-    def _living_of(self, hits: NDArray[np.void]) -> NDArray[np.void]:
-        return hits if self._all_live else hits[self.live[hits["entry"]]]
+    def _numbered(self, rows: NDArray[np.void]) -> tuple[NDArray[np.void], NDArray[np.bool_]]:
+        """The rows of living entries, numbered as in this commit, and which they were."""
+        numbers, there = self.numbers(rows["entry"])
+        out = rows[there]
+        out["entry"] = numbers[there]
+        return out, there
+
+    def _placed(self, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        numbers, there = self.numbers((places >> np.uint64(32)).astype(np.uint32))
+        out = numbers[there].astype(PLACE) << np.uint64(32)
+        out |= places[there] & np.uint64(0xFFFFFFFF)
+        return out
 
     def _load(self, which: Literal["hits", "more"], keys: set[Key]) -> dict[Key, Any]:
         """Arrays by key, all that are not kept read at once."""
@@ -188,9 +219,9 @@ class _Lists(Lists):
         for key, raws in parts.items():
             raw = b"".join(raws)
             array: NDArray[Any] = (
-                self._living_of(np.frombuffer(raw, HIT))
+                self._numbered(in_order(np.frombuffer(raw, HIT)))[0]
                 if which == "hits"
-                else np.frombuffer(raw, PLACE)
+                else self._placed(in_order(np.frombuffer(raw, PLACE)))
             )
             self._state.keep((which, key), array, array.nbytes)
             out[key] = array, array.nbytes
@@ -203,11 +234,11 @@ class PostgresSnapshot(Snapshot):
 
     def __init__(
         self, reader: Reader, tables: Tables, codes: Codes, state: State, *,
-        size: int, entries: int, exact_up_to: int,
+        entries: int, exact_up_to: int,
     ) -> None:  # fmt: skip
         self._reader, self._tables, self._codes, self._state = reader, tables, codes, state
-        self._size, self._entries, self._exact_up_to = size, entries, exact_up_to
-        self._made: Matcher | None = None
+        self._entries, self._exact_up_to = entries, exact_up_to
+        self._made: tuple[_Lists, Matcher] | None = None
 
     def close(self) -> None:
         self._reader.close()
@@ -221,40 +252,43 @@ class PostgresSnapshot(Snapshot):
         also: Sequence[int] = (),
         sort: str | None = None,
     ) -> list[tuple[int, float]]:
-        matcher = self._matcher
-        mask = matcher.mask(asked, restriction, also)
+        lists, matcher = self._opened
+        mask = matcher.mask(asked, restriction, self._numbers(also).tolist())
         if sort is not None:
             name = sort.removeprefix("-")
-            found = matcher.sorted(mask, name, limit, falling=sort.startswith("-"))
-            return [(ident, 0.0) for ident in found]
-        return matcher.best(mask, None if asked is None else matcher.scores(asked), limit)
+            numbers = matcher.sorted(mask, name, limit, falling=sort.startswith("-"))
+            return [(int(ident), 0.0) for ident in lists.ids[numbers]]
+        found = matcher.best(mask, None if asked is None else matcher.scores(asked), limit)
+        return [(int(lists.ids[number]), score) for number, score in found]
 
     def scores(self, asked: Asked, handles: Sequence[int]) -> dict[int, float]:
         if not handles:
             return {}
-        scores = self._matcher.scores(asked)
-        return {h: float(scores[h]) for h in handles if scores[h] > 0}
+        numbers = self._numbers(handles)
+        scores = self._opened[1].scores(asked)[numbers].tolist()
+        return {h: score for h, score in zip(handles, scores, strict=True) if score > 0}
 
     def nearest(
         self, vector: NDArray[np.float32], restriction: Restriction, *, limit: int
     ) -> list[tuple[int, float]]:
         if not self._tables.vectors or not self._entries:
             return []
-        mask = None
+        among = None
         share = 1.0
         if restriction.required or restriction.excluded:
-            mask = self._matcher.mask(None, restriction)
-            n = int(mask.sum())
-            if n <= min(_EXACT_AMONG, self._exact_up_to):
-                return self._compared(vector, np.flatnonzero(mask), limit)
-            share = n / self._entries
+            lists, matcher = self._opened
+            among = lists.ids[matcher.mask(None, restriction)]
+            if len(among) <= min(_EXACT_AMONG, self._exact_up_to):
+                return self._compared(vector, among, limit)
+            share = len(among) / self._entries
         if self._entries > self._exact_up_to and self._tables.neighboured:
             wanted = int(limit * 1.25 / share) + 8
             found = self._walked(vector, wanted)
-            kept = [(i, s) for i, s in found if mask is None or mask[i]]
-            if len(kept) >= limit or (len(found) == self._entries and mask is not None):
+            allowed = None if among is None else set(among.tolist())
+            kept = [(i, s) for i, s in found if allowed is None or i in allowed]
+            if len(kept) >= limit:
                 return kept[:limit]
-        return self._compared(vector, None if mask is None else np.flatnonzero(mask), limit)
+        return self._compared(vector, among, limit)
 
     def similarities(self, vector: NDArray[np.float32], handles: Sequence[int]) -> dict[int, float]:
         if not self._tables.vectors or not handles:
@@ -274,8 +308,8 @@ class PostgresSnapshot(Snapshot):
         facets: Sequence[str],
         facet_limit: int,
     ) -> tuple[int, dict[str, tuple[tuple[str, int], ...]]]:
-        matcher = self._matcher
-        mask = matcher.mask(asked, restriction, also)
+        _, matcher = self._opened
+        mask = matcher.mask(asked, restriction, self._numbers(also).tolist())
         return int(mask.sum()), {name: matcher.facet(mask, name, facet_limit) for name in facets}
 
     def fetch(self, handles: Sequence[int]) -> dict[int, tuple[str, str, dict[str, Any]]]:
@@ -305,13 +339,18 @@ class PostgresSnapshot(Snapshot):
         return self._entries
 
     @property
-    def _matcher(self) -> Matcher:
+    def _opened(self) -> tuple[_Lists, Matcher]:
         if self._made is None:
-            self._made = Matcher(_Lists(self._reader, self._codes, self._state, self._size))
+            lists = _Lists(self._reader, self._codes, self._state)
+            self._made = lists, Matcher(lists)
         return self._made
 
+    def _numbers(self, handles: Sequence[int]) -> NDArray[np.int64]:
+        numbers, _ = self._opened[0].numbers(np.array(handles, np.uint32))
+        return numbers
+
     def _compared(
-        self, vector: NDArray[np.float32], among: NDArray[np.int64] | None, limit: int
+        self, vector: NDArray[np.float32], among: NDArray[np.uint32] | None, limit: int
     ) -> list[tuple[int, float]]:
         """All compared: the sum keeps Postgres from walking the index of neighbours."""
         if among is None:

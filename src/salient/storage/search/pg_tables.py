@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from hashlib import blake2b
 from typing import Any, LiteralString, final
 
@@ -117,8 +118,10 @@ class Tables:
         if vectors:
             connection.execute(self.sql(_VECTORS))
         connection.execute(
-            self.sql("insert into {state} values (true, %s, 0, 0, 0, 0, %s)"),
+            self.sql("insert into {state} values (true, %s, %s, 0, 0, 0, %s)"),
             [json.dumps({**self._made_of(), "vectors": vectors}),
+             # What another process keeps of an index that was dropped is never taken for this one's.
+             time.time_ns() // 1000,
              [0] * sum(f.kind == "text" for f in self._fields.fields)],
         )  # fmt: skip
 

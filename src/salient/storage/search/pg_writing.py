@@ -23,6 +23,7 @@ _LARGEST = 4_000_000  # occurrences of a batch that is merged no more
 _DEAD_SHARE = 3  # a batch is written anew when a third of it is dead
 _ROWS_AT_ONCE = 20_000
 _FETCH: LiteralString = f"fetch {_ROWS_AT_ONCE} from merging"
+_ENTRY_S = 0.05  # that the server may take longer for each entry of a call
 _MAINTENANCE_S = 900.0  # building an index over vectors, or merging, takes longer than an answer
 _EMPTYING: tuple[LiteralString, ...] = (
     "delete from {entries}", "delete from {batches}", "delete from {postings}", "delete from {dead}",
@@ -68,6 +69,7 @@ class Session:
             for name, value in (
                 ("lock_timeout", f"{max(1, round(wait_s * 1000))}"),
                 ("statement_timeout", "0"),
+                ("idle_in_transaction_session_timeout", "0"),
             ):
                 self._connection.execute("select set_config(%s, %s, true)", [name, value])
             self._next, self._next_batch, self._entries, tokens = only_row(
@@ -93,6 +95,8 @@ class Session:
         self._entries += len(entries)
         lengths = [self._codes.lengths(entry) for entry in entries]
         self._tokens += np.sum(lengths, axis=0, dtype=np.int64)
+        # Adding to an index of vectors takes a millisecond or more for each.
+        self._connection.within_s = self._connections.timeout_s + _ENTRY_S * len(entries)
         copy(
             self._connection,
             self._tables.sql('{entries} (id, key, "group", lengths, stored)'),
@@ -108,6 +112,7 @@ class Session:
         ]
         if vectors:
             copy(self._connection, self._tables.sql("{vectors} (id, vector)"), vectors)
+        self._connection.within_s = self._connections.timeout_s
         for i, entry in enumerate(entries):
             self._batch.add(first + i, entry)
         if self._batch.size > _FLUSH:

@@ -7,8 +7,9 @@ text of every match. Postings are arrays instead, in bytes; see `postings`. Vect
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import final
 
 from salient.errors import Misconfigured
@@ -26,7 +27,7 @@ class Driver(SearchDriver):
     """`postgresql://user:password@host:5432/database?schema=salient&index=passages`.
 
     Options: `timeout_s` to connect and for an answer (10), `wait_s` to wait for another writer (60),
-    `cache_mb` of postings of the newest commit that are kept (64), `exact_up_to` entries of which all
+    `connections` at once (16), `sslmode` and `sslrootcert` as libpq has them, `cache_mb` of postings of the newest commit that are kept (64), `exact_up_to` entries of which all
     vectors are compared (50000; over that, neighbours are looked up, and some may be missed).
     """
 
@@ -35,6 +36,8 @@ class Driver(SearchDriver):
         index = options.text("index", "main") or ""
         name = options.text("schema", "salient") or ""
         timeout_s = options.number("timeout_s", 10.0, least=0.001)
+        most = options.count("connections", 16, least=2)
+        ssl = {name: options.text(name) for name in ("sslmode", "sslrootcert")}
         self._wait_s = options.number("wait_s", 60.0)
         self._cache_bytes = int(options.number("cache_mb", 64.0) * 1_000_000)
         self._exact_up_to = options.count("exact_up_to", 50_000)
@@ -45,7 +48,7 @@ class Driver(SearchDriver):
                 given=urls.shown(rest),
             )
         self._codes = Codes(schema)
-        self._connections = Connections("postgresql:" + place, timeout_s)
+        self._connections = Connections("postgresql:" + place, ssl, timeout_s=timeout_s, most=most)
         try:
             self._tables = Tables(self._connections, name, index, schema)
         except BaseException:
@@ -57,14 +60,14 @@ class Driver(SearchDriver):
         self._state = State(-1, 0)
 
     def put(self, entries: Sequence[Prepared]) -> None:
-        with self._writing, self._connections.translated():
-            self._writer().put(entries)
+        with self._changing() as session:
+            session.put(entries)
 
     def delete_group(self, group: str) -> None:
         if "\0" in group:
             return  # no entry has such a group, and Postgres has no such text
-        with self._writing, self._connections.translated():
-            self._writer().delete_group(group)
+        with self._changing() as session:
+            session.delete_group(group)
 
     def commit(self) -> None:
         with self._writing, self._connections.translated():
@@ -83,17 +86,18 @@ class Driver(SearchDriver):
                 session.end()
 
     def clear(self) -> None:
-        with self._writing, self._connections.translated():
+        with self._writing:
             self.rollback()
-            self._writer().clear()
+            with self._changing() as session:
+                session.clear()
             self.commit()
 
     def snapshot(self) -> PostgresSnapshot:
         connection = self._connections.take(BEGIN)
         reader = Reader(self._connections, self._tables, connection)
         try:
-            generation, size, entries, tokens = reader.row(
-                "select generation, next_entry, entries, tokens from {state}"
+            generation, entries, tokens = reader.row(
+                "select generation, entries, tokens from {state}"
             )
         except BaseException:
             reader.close()
@@ -107,18 +111,24 @@ class Driver(SearchDriver):
                 self._state = state
         return PostgresSnapshot(
             reader, self._tables, self._codes, state,
-            size=size, entries=entries, exact_up_to=self._exact_up_to,
+            entries=entries, exact_up_to=self._exact_up_to,
         )  # fmt: skip
 
     def close(self) -> None:
         self.rollback()
         self._connections.close()
 
-    def _writer(self) -> Session:
-        if self._session is None:
-            self._connections.check_open()
-            self._session = Session(
-                self._connections, self._tables, self._codes,
-                wait_s=self._wait_s, exact_up_to=self._exact_up_to,
-            )  # fmt: skip
-        return self._session
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[Session]:
+        """The transaction of this index's changes; what fails ends it, for Postgres would take no more."""
+        with self._writing, self._connections.translated():
+            if self._session is None:
+                self._session = Session(
+                    self._connections, self._tables, self._codes,
+                    wait_s=self._wait_s, exact_up_to=self._exact_up_to,
+                )  # fmt: skip
+            try:
+                yield self._session
+            except BaseException:
+                self.rollback()
+                raise

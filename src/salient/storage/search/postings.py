@@ -1,6 +1,6 @@
 """Postings as arrays: which entries have a term, how often and where, in bytes that a database can keep.
 
-Bytes of one term from several batches may be laid end to end, as later entries have higher numbers.
+Bytes of one term from several batches may be laid end to end, and are put in order by `in_order`.
 """
 
 from __future__ import annotations
@@ -68,6 +68,14 @@ class Codes:
     def lengths(self, entry: Prepared) -> NDArray[np.uint32]:
         """How many terms each text field of an entry has."""
         return np.array([len(entry.terms.get(name, ())) for name in self.boosts], ENTRY)
+
+
+def in_order(rows: NDArray[Any]) -> NDArray[Any]:
+    """HITs, NUMBERs, entries or PLACEs by entry; most are so already."""
+    entries = rows if rows.dtype.names is None else rows["entry"]
+    if np.all(entries[1:] >= entries[:-1]):
+        return rows
+    return rows[np.argsort(entries, kind="stable")]
 
 
 def keyword(value: str) -> bytes:
@@ -199,24 +207,24 @@ class Batch:
 
 @final
 class Merge:
-    """Several batches as one, without the entries that are dead."""
+    """Several batches as one, in order, without the entries that are dead."""
 
     def __init__(self, codes: Codes, dead: NDArray[np.uint32]) -> None:
         """Take the numbers of dead entries, in order."""
         self._codes, self._dead = codes, dead
 
     def row(self, rows: Sequence[Row]) -> Row | None:
-        """One term's rows, in order of their entries, as one; None if nothing lives."""
+        """One term's rows as one; None if nothing lives."""
         code, term, first, _ = rows[0]
         raw = b"".join(row.hits for row in rows) if len(rows) > 1 else first
-        hits: NDArray[Any] = np.frombuffer(raw, self._dtype(code, term))
+        hits = in_order(np.frombuffer(raw, self._dtype(code, term)))
         more = rows[0].more
         entries: NDArray[np.uint32] = hits if code == EVERY else hits["entry"]
         keep = self._lives(entries)
         if not keep.any():
             return None
         if more is not None and code not in self._codes.keywords:
-            places = np.frombuffer(b"".join(row.more or b"" for row in rows), PLACE)
+            places = in_order(np.frombuffer(b"".join(row.more or b"" for row in rows), PLACE))
             lives = self._lives((places >> np.uint64(32)).astype(np.uint32))
             more = places[lives].tobytes()
         return Row(code, term, hits[keep].tobytes(), more)

@@ -40,30 +40,29 @@ class Values:
 
 
 class Lists(ABC):
-    """The postings of one commit. Entries are numbered from 0; of these, some live."""
+    """The postings of one commit. Its entries are numbered from 0, in order of their adding."""
 
     codes: Codes
-    live: Mask
     count: int
-    """How many live."""
+    """How many entries there are."""
     tokens: dict[int, int]
-    """Terms of all living entries, by code of text field."""
+    """Terms of all entries, by code of text field."""
 
     @abstractmethod
     def terms(self, keys: Iterable[Key]) -> dict[Key, NDArray[np.void]]:
-        """HITs of living entries; of every key."""
+        """HITs, of every key."""
 
     @abstractmethod
     def places(self, keys: Iterable[Key]) -> dict[Key, NDArray[np.uint64]]:
-        """PLACEs, of entries that may be dead; of every key."""
+        """PLACEs, of every key."""
 
     @abstractmethod
     def within(self, code: int, low: bytes, high: bytes | None) -> Values:
-        """Values of a code from `low` to `high`, both within, with HITs of entries that may be dead."""
+        """Values of a code from `low` to `high`, both within."""
 
     @abstractmethod
     def column(self, code: int) -> NDArray[np.void]:
-        """NUMBERs of living entries."""
+        """NUMBERs of a code."""
 
 
 @final
@@ -75,10 +74,9 @@ class Matcher:
         self._asked: dict[Asked, Scores] = {}
 
     def mask(self, asked: Asked | None, restriction: Restriction, also: Sequence[int] = ()) -> Mask:
-        """Which living entries match the words (None: all do) or are in `also`, and are let through."""
-        lists = self._lists
+        """Which entries match the words (None: all do) or are in `also`, and are let through."""
         if asked is None:
-            out = lists.live.copy()
+            out = np.ones(self._lists.count, np.bool_)
         else:
             out = self.scores(asked) > 0
             out[np.array(also, np.int64)] = True
@@ -89,7 +87,7 @@ class Matcher:
         return out
 
     def scores(self, asked: Asked) -> Scores:
-        """BM25 scores of the living entries."""
+        """BM25 scores of all entries."""
         if asked not in self._asked:
             self._lists.terms(self._keys(asked))  # all at once, rather than one by one
             self._asked[asked] = self._scored(asked)
@@ -145,14 +143,13 @@ class Matcher:
         return tuple(counted[:limit])
 
     def _none(self) -> Mask:
-        return np.zeros(len(self._lists.live), np.bool_)
+        return np.zeros(self._lists.count, np.bool_)
 
     def _scored(self, asked: Asked) -> Scores:
-        out = np.zeros(len(self._lists.live), np.float32)
+        out = np.zeros(self._lists.count, np.float32)
         if not asked.clauses:
             return out
-        barred, required = self._none(), self._lists.live.copy()
-        musts = 0
+        barred = self._none()
         for clause in asked.clauses:
             scores = self._node(clause.node)
             if clause.occur == "not":
@@ -160,11 +157,10 @@ class Matcher:
                 continue
             out += scores
             if clause.occur == "must":
-                required &= scores > 0
-                musts += 1
+                barred |= scores <= 0
         if all(clause.occur == "not" for clause in asked.clauses):
-            out[self._lists.live] = 1.0
-        out[barred | ~required] = 0
+            out[:] = 1.0
+        out[barred] = 0
         return out
 
     def _node(self, node: Node) -> Scores:
@@ -176,7 +172,7 @@ class Matcher:
             case Prefix(field, start, term):
                 return self._in_fields(field, lambda name: self._prefix(name, start, term))
             case Either(nodes):
-                none = np.zeros(len(self._lists.live), np.float32)
+                none = np.zeros(self._lists.count, np.float32)
                 return reduce(np.add, (self._node(n) for n in nodes), none)
             case Among() | Between():
                 return self._condition(node).astype(np.float32)
@@ -193,7 +189,7 @@ class Matcher:
 
     def _one_of(self, parts: Sequence[tuple[NDArray[np.uint32], Scores]]) -> Scores:
         """Of several scores the best, and a fifth of the others."""
-        best = np.zeros(len(self._lists.live), np.float32)
+        best = np.zeros(self._lists.count, np.float32)
         if len(parts) == 1:
             best[parts[0][0]] = parts[0][1]
             return best
@@ -226,21 +222,17 @@ class Matcher:
             at = np.minimum(np.searchsorted(there, starts + i), len(there) - 1)
             starts = starts[there[at] == starts + i]
         entries, counts = np.unique(starts >> 32, return_counts=True)
-        lives = self._lists.live[entries]
-        entries, counts = entries[lives].astype(np.uint32), counts[lives]
         if not len(entries):
             return none
         of = hits[keys[0]]
         norms = of["norm"][np.searchsorted(of["entry"], entries)]
         idf = sum(self._idf(len(hits[key])) for key in keys)
-        return entries, self._bm25(code, counts, norms, idf)
+        return entries.astype(np.uint32), self._bm25(code, counts, norms, idf)
 
     def _prefix(self, name: str, start: str, term: str) -> tuple[NDArray[np.uint32], Scores]:
         low = start.encode()
         found = self._lists.within(self._codes.beside[name], low, low + b"\xff")
-        begins = np.zeros(len(self._lists.live), np.bool_)
-        begins[found.hits["entry"]] = True
-        entries = np.flatnonzero(begins & self._lists.live).astype(np.uint32)
+        entries = np.unique(found.hits["entry"])
         parts = [(entries, np.ones(len(entries), np.float32)), self._term(name, term)]
         scores = self._one_of(parts)
         matching = np.flatnonzero(scores).astype(np.uint32)
@@ -273,7 +265,6 @@ class Matcher:
                 last = None if high is None else str(high).encode("utf-8", "surrogatepass")
                 first = str(low or "").encode("utf-8", "surrogatepass")
                 out[self._lists.within(code, first, last).hits["entry"]] = True
-                out &= self._lists.live
             case Between(_, low, high):
                 column = self._lists.column(code)
                 inside = np.ones(len(column), np.bool_)
