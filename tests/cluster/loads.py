@@ -55,8 +55,8 @@ def number(name: str, found: bytes) -> int:
 class Load(ABC):
     """One writer's keys in a store."""
 
-    shared = True
-    """Whether writers of a process share an instance: an index has one open change an instance."""
+    exclusive = False
+    """Whether a store lets in one writer at a time, who then has an instance of its own."""
 
     def __init__(self, store: Any, name: str) -> None:
         self.store, self.name = store, name
@@ -174,7 +174,7 @@ class RecordsLoad(Load):
 
 class SearchLoad(Load):
     store: SearchIndex
-    shared = False
+    exclusive = True
 
     def write(self, n: int) -> None:
         kind = f"{self.name}-{n}"

@@ -176,7 +176,7 @@ class MongoDB(Server):
         return [
             sys.executable, "-c", "import sys; from secantus.cli import main; sys.exit(main())",
             "--host", "127.0.0.1", "--port", str(self.port), "--log-level", "WARNING",
-            "--storage-path", str(self.data) if self.durable else ":memory:",
+            "--storage-path", str(self.data) if self.durable else ":memory:", *self.extra.split(),
         ]  # fmt: skip
 
     def check(self) -> None:

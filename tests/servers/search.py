@@ -38,7 +38,7 @@ class _Http(Server):
 class OpenSearch(_Http):
     name = "opensearch"
     stands_for = "OpenSearch"
-    keeps = False
+    keeps = False  # it is in memory
     _package = "osmem-server"
 
     def command(self) -> list[str]:
@@ -49,6 +49,7 @@ class OpenSearch(_Http):
 class Elasticsearch(_Http):
     name = "elasticsearch"
     stands_for = "Elasticsearch"
+    keeps = False  # it saves its data once a second, whatever it has acknowledged
     _package = "noida-db"
 
     def command(self) -> list[str]:
@@ -56,6 +57,9 @@ class Elasticsearch(_Http):
             str(package("noida_db", "noida-db")), "start", "--only", "elasticsearch",
             "--elasticsearch-port", str(self.port), "--data-dir", str(self.data),
         ]  # fmt: skip
+
+
+FLUSH = 2  # of Sphinx: every transaction is logged; with 1, version 2.2 leaves the log empty
 
 
 class Sphinx(Server):
@@ -80,7 +84,6 @@ index placeholder
         if program is None:
             raise Missing("Sphinx is not installed (on Debian: apt install sphinxsearch)")
         indexes = (self.extra or self.PLACEHOLDER).replace("{data}", str(self.data))
-        flush = "1" if self.durable else "0"  # 1: each transaction's log is synced
         (self.folder / "sphinx.conf").write_text(f"""{indexes}
 searchd
 {{
@@ -88,7 +91,7 @@ searchd
     log = {self.folder}/searchd.log
     pid_file = {self.folder}/pid
     binlog_path = {self.data}
-    binlog_flush = {flush}
+    binlog_flush = {FLUSH}
     workers = threads
 }}
 """)

@@ -35,7 +35,7 @@ class Server(ABC):
     stands_for: ClassVar[str] = ""
     """What this is a close stand-in for, where it is not the thing itself."""
     keeps: ClassVar[bool] = True
-    """Whether data survive a kill (of a durable one) at all."""
+    """Whether a durable one keeps, through a kill, what it acknowledged; some stand-ins do not."""
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(
