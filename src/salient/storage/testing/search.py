@@ -290,6 +290,25 @@ class SearchContract:
         assert keys(index) == ["k1"]
         assert near(index, "k1", lambda found: found == ["k1"])
 
+    def test_many_small_changes_lose_and_invent_nothing(self, index: SearchIndex) -> None:
+        texts: dict[str, str] = {}
+        rng = np.random.default_rng(3)
+        for change in range(24):
+            index.delete_group(f"g{change % 5}")
+            texts = {k: v for k, v in texts.items() if int(k) % 5 != change % 5}
+            added = {str(i): " ".join(rng.choice(["red", "blue", "tall", "round"], 6)) for i in rng.integers(0, 60, 5)}  # fmt: skip
+            add(index, [entry(k, v, group=f"g{int(k) % 5}") for k, v in added.items()])
+            index.commit()
+            texts |= added
+        assert index.count() == len(texts)
+        for asked in ("red", '"red blue"', '"tall tall round"', "+red -blue"):
+            words = asked.strip('"')
+            found = {k for k, v in texts.items() if words in v}
+            if asked.startswith("+"):
+                found = {k for k, v in texts.items() if "red" in v and "blue" not in v}
+            assert set(keys(index, asked)) == found
+        assert near(index, "q", lambda found: set(found) == set(texts))
+
     def test_commit_with_nothing_to_commit_is_nothing(self, index: SearchIndex) -> None:
         add(index, [])
         index.commit()
