@@ -5,7 +5,9 @@ from contextlib import ExitStack
 
 
 class Places:
-    """Fills in URLs: {tmp} is a folder, {postgresql} and {mongodb} are empty stores on a server.
+    """Fills in URLs: {tmp} is a folder, {postgresql} (and so on) an empty store on a server.
+
+    {standalone} is a MongoDB that is no replica set.
 
     Each mention is another place; all are removed at the end.
     """
@@ -15,7 +17,7 @@ class Places:
         self._clear = ExitStack()
 
     def __call__(self, url):
-        for kind in ("postgresql", "mongodb", "redis", "tmp"):
+        for kind in ("postgresql", "mongodb", "standalone", "redis", "tmp"):
             while f"{{{kind}}}" in url:
                 name = f"docs_{uuid.uuid4().hex[:12]}"
                 url = url.replace(f"{{{kind}}}", getattr(self, f"_{kind}")(name), 1)
@@ -42,10 +44,13 @@ class Places:
         self._clear.callback(drop)
         return server.at("postgres", schema=name)
 
-    def _mongodb(self, name):
+    def _standalone(self, name):
+        return self._mongodb(name, extra="--standalone")
+
+    def _mongodb(self, name, **options):
         import pymongo
 
-        server = self._servers("mongodb")
+        server = self._servers("mongodb", **options)
 
         def drop():
             with pymongo.MongoClient(server.url, directConnection=True) as client:
@@ -55,9 +60,13 @@ class Places:
         return server.at(name)
 
 
-def leaves(driver):
-    """The drivers that a store is made of in the end."""
+def clocks_of(driver):
+    """All that has an idea of time in a store: its drivers, and the caches above them."""
     if not driver.inner:
         yield driver
     for one in driver.inner:
-        yield from leaves(one)
+        yield from clocks_of(one)
+    if hasattr(driver, "_cache"):
+        yield driver._cache
+        for layer in driver._cache.layers:
+            yield layer.driver

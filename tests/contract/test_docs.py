@@ -12,12 +12,26 @@ from salient.storage import docs as module  # noqa: E402
 from salient.storage.docs import Records  # noqa: E402
 from salient.storage.testing import RecordsContract  # noqa: E402
 from salient.storage.testing.docs_changes import BulkContract, ChangesContract  # noqa: E402
-from tests.docs_places import Places, leaves  # noqa: E402
+from tests.docs_places import Places, clocks_of  # noqa: E402
 
 URLS = {
     "memory": "memory:",
     "sqlite": "sqlite:{tmp}/a folder/records.db",
     "postgresql": "{postgresql}",
+    "mongodb": "{mongodb}",
+    "mongodb alone": "{standalone}",
+    "layered memory sqlite": "layered:[memory:][sqlite:{tmp}/records.db]",
+    "layered memory redis postgresql": "layered:[memory:][{redis}][{postgresql}]?negative_s=600",
+    "sharded memory": "sharded:[memory:][memory:][memory:]",
+    "sharded sqlite postgresql": "sharded:[sqlite:{tmp}/records.db][{postgresql}]?names=a,b",
+    "replicated memory": "replicated:[memory:][memory:][memory:]?write=quorum",
+    "replicated all sqlite memory": "replicated:[sqlite:{tmp}/records.db][memory:]",
+    "replicated sqlite postgresql": "replicated:[sqlite:{tmp}/a.db][{postgresql}][memory:]?write=quorum",
+    "instrumented sqlite": "instrumented:[sqlite:{tmp}/records.db]?name=test",
+    "scoped memory": "scoped:[memory:]?scope=tenant",
+    "scoped scoped postgresql": "scoped:[scoped:[{postgresql}]?scope=outer]?scope=inner",
+    "scoped layered sharded": "scoped:[layered:[memory:][sharded:[memory:][memory:]]]?scope=tenant",
+    "flaky memory": "flaky:[memory:]?latency_ms=0.01",
 }
 
 
@@ -37,14 +51,14 @@ def records(request, places):
 @pytest.fixture
 def pass_time(records):
     """Moves the clocks of embedded stores; a server's own clock cannot be moved, so it sleeps."""
-    stores = list(leaves(records._driver))
-    if not all(hasattr(store, "_clock") for store in stores):
+    clocks = list(clocks_of(records._driver))
+    if not all(hasattr(one, "_clock") for one in clocks):
         return time.sleep
 
     def move(seconds):
-        for store in stores:
-            before = store._clock
-            store._clock = lambda before=before: before() + seconds
+        for one in clocks:
+            before = one._clock
+            one._clock = lambda before=before: before() + seconds
 
     return move
 
@@ -62,7 +76,8 @@ class TestBulk(BulkContract):
 
 
 def test_no_backend_ships_without_the_suite():
-    assert set(URLS) == set(module.SCHEMES)
+    served = {*module.SCHEMES.values(), *module.WRAPPERS.values()}
+    assert {path.rpartition(".")[2] for path in served} <= set(" ".join(URLS).split())
 
 
 def test_unknown_scheme_names_the_known_ones():

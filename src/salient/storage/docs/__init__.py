@@ -31,6 +31,7 @@ from salient.storage.docs.drivers import (
     Change,
     Chunk,
     Feed,
+    Only,
     Position,
     Record,
     RecordsDriver,
@@ -41,20 +42,26 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = [
-    "FEATURES", "MAX_NAME_BYTES", "MAX_RECORD_BYTES", "SCHEMES", "WRAPPERS", "Change", "Chunk", "Feed", "Order",
+    "FEATURES", "MAX_NAME_BYTES", "MAX_RECORD_BYTES", "RESERVED", "SCHEMES", "WRAPPERS", "Change", "Chunk", "Feed", "Only", "Order",
     "Page", "Path", "Position", "Record", "Records", "RecordsDriver", "Test", "at", "driver", "matches", "parse",
     "rank",
 ]  # fmt: skip
 
 MAX_NAME_BYTES = 512  # of a collection or an id
 MAX_RECORD_BYTES = 8 * 1024 * 1024
+RESERVED = "\1"
+"""What the names of collections start with that wrappers keep for themselves."""
 
 SCHEMES = {
     "memory": "salient.storage.docs.sqlite",
     "sqlite": "salient.storage.docs.sqlite",
     "postgresql": "salient.storage.docs.postgresql",
+    "mongodb": "salient.storage.docs.mongodb",
 }
-WRAPPERS: dict[str, str] = {}
+WRAPPERS = {
+    name: f"salient.storage.docs.{name}"
+    for name in ("flaky", "instrumented", "layered", "replicated", "scoped", "sharded")
+}
 
 Where: TypeAlias = Mapping[str | Path, Any]
 OrderBy: TypeAlias = str | tuple[str | Path, Literal["rising", "falling"]]
@@ -115,13 +122,13 @@ class Records:
         return self._driver.features
 
     def get(self, collection: str, ident: str) -> Record | None:
-        text = self._driver.get(_name(collection), _name(ident))
+        text = self._driver.get(_collection(collection), _name(ident))
         return None if text is None else parse(text)
 
     def get_many(self, collection: str, idents: Iterable[str]) -> dict[str, Record]:
         """Those of the records that are there, by id, in the order asked for."""
         wanted = list(dict.fromkeys(map(_name, idents)))
-        found = self._driver.read(_name(collection), wanted) if wanted else {}
+        found = self._driver.read(_collection(collection), wanted) if wanted else {}
         return {ident: parse(found[ident][0]) for ident in wanted if ident in found}
 
     def put(
@@ -145,7 +152,10 @@ class Records:
         """
         rows = [(_name(ident), _write(record))]
         written = self._driver.put(
-            _name(collection), rows, ttl_s=_time(ttl_s), only_if_absent=only_if_absent
+            _collection(collection),
+            rows,
+            ttl_s=_time(ttl_s),
+            only_if="absent" if only_if_absent else "any",
         )
         return written == 1
 
@@ -167,18 +177,16 @@ class Records:
             self._need("put_many")
         if not rows:
             return 0
-        return self._driver.put(
-            _name(collection), list(rows.items()), ttl_s=_time(ttl_s), only_if_absent=False
-        )
+        return self._driver.put(_collection(collection), list(rows.items()), ttl_s=_time(ttl_s))
 
     def delete(self, collection: str, ident: str) -> bool:
         """Remove a record; return whether it was there."""
-        return self._driver.delete(_name(collection), (_name(ident),)) == 1
+        return self._driver.delete(_collection(collection), (_name(ident),)) == 1
 
     def delete_many(self, collection: str, idents: Iterable[str]) -> int:
         """Remove records; return how many were there. If it fails, some may have been removed."""
         wanted = list(dict.fromkeys(map(_name, idents)))
-        return self._driver.delete(_name(collection), wanted) if wanted else 0
+        return self._driver.delete(_collection(collection), wanted) if wanted else 0
 
     def query(
         self,
@@ -247,7 +255,7 @@ class Records:
         del columns
         if rows < 1:
             raise InvalidInput("a batch has at least one row", rows=rows)
-        return self._driver.batches(_name(collection), read(where), rows)
+        return self._driver.batches(_collection(collection), read(where), rows)
 
     def changes(
         self,
@@ -281,14 +289,22 @@ class Records:
             raise InvalidInput("a feed gives at least one change", limit=limit)
         if not (wait_s >= 0 and math.isfinite(wait_s)):
             raise InvalidInput("a wait is a number of seconds", wait_s=str(wait_s))
-        return self._driver.changes(_name(collection), after, wait_s, limit)
+        return self._driver.changes(_collection(collection), after, wait_s, limit)
 
     def count(self, collection: str, where: Where | None = None) -> int:
-        return self._driver.count(_name(collection), read(where))
+        return self._driver.count(_collection(collection), read(where))
+
+    def collections(self) -> Iterator[str]:
+        """Names of the collections that hold records, by their UTF-8 bytes.
+
+        One whose records have all expired is named until that is noticed.
+        """
+        names = self._driver.collections("")
+        return (name for name in names if not name.startswith(RESERVED))
 
     def ensure_index(self, collection: str, field: str | Path) -> None:
         """Make queries by a field quick where the backend can; changes no result."""
-        self._driver.ensure_index(_name(collection), path_of(field))
+        self._driver.ensure_index(_collection(collection), path_of(field))
 
     def close(self) -> None:
         self._driver.close()
@@ -318,7 +334,15 @@ class Records:
     ) -> Iterator[tuple[str, Record]]:
         if limit is not None and limit < 0:
             raise InvalidInput("a limit is 0 or more", limit=limit)
-        return self._driver.find(_name(collection), read(where), order_of(order), after, limit)
+        return self._driver.find(
+            _collection(collection), read(where), order_of(order), after, limit
+        )
+
+
+def _collection(name: str) -> str:
+    if name.startswith(RESERVED):
+        raise InvalidInput("a collection's name does not start with U+0001", name=ascii(name)[:40])
+    return _name(name)
 
 
 def _name(name: str) -> str:

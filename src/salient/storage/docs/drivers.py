@@ -22,6 +22,8 @@ Position: TypeAlias = tuple[Rank, str]
 Chunk: TypeAlias = tuple[Sequence[str], Sequence[str]]
 """Ids and, in the same order, records as JSON text."""
 
+Only: TypeAlias = Literal["any", "absent", "greater"]
+
 FEATURES = frozenset({"changes", "put_many"})
 BATCH_BYTES = 64 * 1024 * 1024
 """A batch of columns is given out when its text has grown to this."""
@@ -80,11 +82,12 @@ class RecordsDriver(ABC):
         rows: Sequence[tuple[str, str]],
         *,
         ttl_s: float | None,
-        only_if_absent: bool,
+        only_if: Only = "any",
     ) -> int:
         """Write (id, JSON) rows, all or none, ids not twice; return how many were written.
 
-        With `only_if_absent`, rows whose id is taken are left as they are. Without the feature
+        Rows whose id is taken are replaced, or left as they are: with `absent` all, with `greater`
+        those whose text is not less than the new one, by code points. Without the feature
         `put_many` there is at most one row.
         """
 
@@ -98,6 +101,10 @@ class RecordsDriver(ABC):
 
         The order of ids is that of their UTF-8 bytes. A chunk is not empty.
         """
+
+    @abstractmethod
+    def collections(self, after: str) -> Iterator[str]:
+        """Names of collections that hold records, past `after`, by their UTF-8 bytes."""
 
     @abstractmethod
     def size(self, collection: str) -> int:

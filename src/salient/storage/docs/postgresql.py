@@ -25,7 +25,7 @@ from psycopg.rows import TupleRow
 from salient import log
 from salient.errors import LimitExceeded, Misconfigured, Unavailable
 from salient.storage import urls
-from salient.storage.docs import Change, Chunk, Feed, Path, RecordsDriver, Test
+from salient.storage.docs import Change, Chunk, Feed, Only, Path, RecordsDriver, Test
 from salient.storage.docs.drivers import rows_for
 from salient.storage.docs.feeds import KEPT_CHANGES, gone, pack, unpack
 from salient.storage.docs.postgresqlpool import Pool
@@ -58,6 +58,11 @@ create index change_by_collection on {s}.change (collection, xid, seq);
 create table {s}.feed (name text not null, floor xid8 not null);
 """
 
+_REPLACES: dict[Only, str] = {
+    "any": "true",
+    "absent": "false",
+    "greater": 'excluded.body collate "C" > record.body collate "C"',
+}
 _ALIVE = "(t is null or t > statement_timestamp())"
 
 
@@ -105,7 +110,7 @@ class Driver(RecordsDriver):
         rows: Sequence[tuple[str, str]],
         *,
         ttl_s: float | None,
-        only_if_absent: bool,
+        only_if: Only = "any",
     ) -> int:
         sql = self._sql(
             "with w as (insert into {s}.record (collection, id, body, doc, t)"
@@ -113,14 +118,14 @@ class Driver(RecordsDriver):
             " from unnest(%s::text[], %s::text[], %s::text[]) as given(i, b, d)"
             " on conflict (collection, id) do update"
             " set body = excluded.body, doc = excluded.doc, t = excluded.t"
-            " where %s or record.t <= clock_timestamp() returning id), "
-        )
+            " where {c} or record.t <= clock_timestamp() returning id), "
+        ).replace("{c}", _REPLACES[only_if])
         left_s = None if ttl_s is None else min(ttl_s, _LONGEST_S)
         calls = []
         for some in _portions(rows):
             ids, bodies = (list(column) for column in zip(*some, strict=True))
             docs = [_NUL.sub(r"\1", b) if "\\u0000" in b else None for b in bodies]
-            calls.append((collection, left_s, ids, bodies, docs, not only_if_absent))
+            calls.append((collection, left_s, ids, bodies, docs))
         return self._write(collection, [ident for ident, _ in rows], sql, calls, deleted=False)
 
     def delete(self, collection: str, idents: Sequence[str]) -> int:
@@ -153,6 +158,13 @@ class Driver(RecordsDriver):
             if len(ids) < limit:
                 return
             last, limit = ids[-1], rows_for(len(text), limit, self.chunk_rows)
+
+    def collections(self, after: str) -> Iterator[str]:
+        # One look into the index for each, however many records they have.
+        next_one = "select min(collection) from {s}.record where collection > %s"
+        while (name := self._rows(next_one, after)[0][0]) is not None:
+            yield name
+            after = name
 
     def size(self, collection: str) -> int:
         sql = "select count(*) from {s}.record where collection = %s and {alive}"

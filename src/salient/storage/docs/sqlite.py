@@ -16,7 +16,7 @@ from urllib.parse import quote
 from salient import log
 from salient.errors import Misconfigured
 from salient.storage import sqlitefile, urls
-from salient.storage.docs import Change, Chunk, Feed, Path, RecordsDriver, Test
+from salient.storage.docs import Change, Chunk, Feed, Only, Path, RecordsDriver, Test
 from salient.storage.docs.drivers import rows_for
 from salient.storage.docs.feeds import KEPT_CHANGES, gone, pack, unpack
 
@@ -30,6 +30,12 @@ _SWEEP_EVERY = 500  # writes
 _WHAT = "records file"
 # Names that JSON paths of every SQLite release read as they are. Others are compared in Python only.
 _PLAIN = re.compile(r"[A-Za-z0-9_ -]+")
+
+_REPLACES: dict[Only, str] = {
+    "any": "true",
+    "absent": "false",
+    "greater": "excluded.body > record.body",
+}
 
 _SCHEMA = (
     "create table if not exists record (collection text not null, id text not null,"
@@ -97,15 +103,15 @@ class Driver(RecordsDriver):
         rows: Sequence[tuple[str, str]],
         *,
         ttl_s: float | None,
-        only_if_absent: bool,
+        only_if: Only = "any",
     ) -> int:
         now = self._clock()
         expires_at = None if ttl_s is None else now + ttl_s
         sql = (
             "insert into record values(?,?,?,?) on conflict(collection, id)"
-            " do update set body=excluded.body, t=excluded.t where ? or t<=?"
+            f" do update set body=excluded.body, t=excluded.t where {_REPLACES[only_if]} or record.t<=?"
         )
-        values = ((collection, i, body, expires_at, not only_if_absent, now) for i, body in rows)
+        values = ((collection, i, body, expires_at, now) for i, body in rows)
         with self._writing():
             written = self._db.executemany(sql, values).rowcount
             self._written(len(rows), now)
@@ -137,6 +143,13 @@ class Driver(RecordsDriver):
                 return
             sign, start = ">", ids[-1]
             limit = rows_for(sum(map(len, texts)), limit, self.chunk_rows)
+
+    def collections(self, after: str) -> Iterator[str]:
+        # One look into the index for each, however many records they have.
+        next_one = "select min(collection) from record where collection>?"
+        while (name := self._all(next_one, after)[0][0]) is not None:
+            yield name
+            after = name
 
     def size(self, collection: str) -> int:
         rows = self._all(

@@ -42,6 +42,34 @@ class RecordsContract:
         assert records.count(name) == 1
         assert records.count("other") == 0
 
+    def test_collections_are_listed(self, records: Records) -> None:
+        assert list(records.collections()) == []
+        names = [
+            "b",
+            "a",
+            "B",
+            "é",
+            "\uffff",
+            "\U0001f700",
+            "a.b",
+            "a/",
+            "a\1",
+            " ",
+            "'",
+            "x" * 512,
+        ]
+        for name in names:
+            for ident in ("1", "2"):
+                records.put(name, ident, {})
+        records.put("gone", "1", {})
+        records.delete("gone", "1")
+        assert list(records.collections()) == sorted(names, key=str.encode)
+
+    def test_reserved_collection_is_the_callers_fault(self, records: Records) -> None:
+        for name in ("\1", "\1scope\1c"):
+            with pytest.raises(InvalidInput):
+                records.put(name, "a", {})
+
     @pytest.mark.parametrize("name", ["", "x" * 513, "é" * 257, "a\0", "\ud800"])
     def test_bad_name_is_the_callers_fault(self, records: Records, name: str) -> None:
         for collection, ident in ((name, "a"), ("a", name)):
