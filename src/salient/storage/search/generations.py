@@ -6,8 +6,8 @@ readers go by. They see what was born up to it and had not died by it, so a writ
 rolls back, leaves nothing to be seen; the next one removes its leftovers. What is dead for all is kept
 for a while, since a search that began before the commit may still read it.
 
-The lock is a lease: its holder beats, and who waits takes over from a holder that it has seen no beat
-of for `lease_s`. Nobody's clock is compared with another's. A holder whose own last beat is too old
+The lock is a lease: its holder and those in line for it beat, and who has seen no beat of another for
+`lease_s` passes it over. Nobody's clock is compared with another's. A holder whose own last beat is too old
 stops writing by itself.
 """
 
@@ -95,7 +95,7 @@ class Shelf(ABC):
 
     @abstractmethod
     def try_lock(self, seen: Seen) -> State | None:
-        """Take the lock and a new generation, or give None: another has it.
+        """Take the lock and a new generation, or stand in line for it and give None.
 
         Args:
             seen: what this caller has seen of the holder, and of others who wait.
@@ -161,7 +161,7 @@ class Seen:
     """For how long others at the lock have been seen with one and the same sign of life."""
 
     def __init__(self, lease_s: float) -> None:
-        self._lease_s = lease_s
+        self.lease_s = lease_s
         self._seen: dict[object, tuple[object, float]] = {}
 
     def expired(self, who: object, sign: object) -> bool:
@@ -171,7 +171,7 @@ class Seen:
         if before is None or before[0] != sign:
             self._seen[who] = sign, now
             return False
-        return now - before[1] >= self._lease_s
+        return now - before[1] >= self.lease_s
 
 
 class Generations(SearchDriver):
@@ -256,7 +256,7 @@ class Generations(SearchDriver):
 
 
 def locked(shelf: Shelf, *, wait_s: float, lease_s: float) -> State:
-    """Wait for the lock.
+    """Wait for the lock; who comes first is served first.
 
     Raises:
         Unavailable: others had it all the time.
@@ -271,7 +271,7 @@ def locked(shelf: Shelf, *, wait_s: float, lease_s: float) -> State:
         if time.monotonic() + pause_s > give_up_at:
             raise Unavailable("another process is writing to the search index", waited_s=wait_s)
         time.sleep(pause_s)
-        pause_s = min(0.2, 1.5 * pause_s)
+        pause_s = min(0.1, 1.5 * pause_s)
 
 
 class _Session:

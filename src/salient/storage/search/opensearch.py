@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, final
 from urllib.parse import unquote
@@ -37,6 +38,7 @@ _BATCH = 500
 _EXACT_AMONG = 20_000
 _WINDOW = 100_100  # MAX_WINDOW, and some
 _STATE = "state"  # the id of the document that holds it; entries have numbers
+_BUSY = "the state of the search index keeps changing"
 _LEAST_VERSION = 8  # of Elasticsearch
 
 
@@ -60,7 +62,7 @@ class Driver(Generations):
                 given=urls.shown(rest),
             )
         wait_s = options.number("wait_s", 60.0)
-        lease_s = options.number("lease_s", 10.0, least=0.1)
+        lease_s = options.number("lease_s", 8.0, least=0.1)
         grace_s = options.number("grace_s", 60.0)
         layout = {
             "number_of_shards": options.count("shards", 1, least=1),
@@ -192,6 +194,7 @@ class _Shelf(Shelf):
     ) -> None:
         self._server, self._name, self._exact = server, name, exact
         self._holder = secrets.token_hex(12)
+        self._stood = 0.0  # when we last showed that we stand in line
         about = server.send("GET", "/")
         version = about.get("version", {}) if isinstance(about, dict) else {}
         opensearch = version.get("distribution") == "opensearch"
@@ -232,7 +235,7 @@ class _Shelf(Shelf):
             )  # fmt: skip
         if "vector" not in mapping["properties"]:
             self._fields = Fields(self._fields.schema, None)
-        first = {"state": {"holder": None, "beat": 0, **State().as_json()}}
+        first = {"state": {"holder": None, "beat": 0, "line": [], **State().as_json()}}
         with contextlib.suppress(exceptions.ConflictError):
             self._server.send("PUT", f"/{self._name}/_create/{_STATE}", first)
 
@@ -263,15 +266,26 @@ class _Shelf(Shelf):
     def try_lock(self, seen: Seen) -> State | None:
         there = self._state()
         state = there["_source"]["state"]
-        holder, beat = state["holder"], state["beat"]
+        own, holder = self._holder, state["holder"]
         # Our own name in it is of a session whose end the server did not hear of.
-        if holder not in (None, self._holder) and not seen.expired(holder, beat):
+        free = holder in (None, own) or seen.expired("holder", (holder, state["beat"]))
+        line = [one for one in state["line"] if one[0] == own or not seen.expired(*one)]
+        if free and (not line or line[0][0] == own):
+            opened = State.from_json(state).with_opened()
+            taken = {"holder": own, "beat": state["beat"] + 1, "line": line[1:], **opened.as_json()}
+            # If the answer is lost, it may have been done: the next try sees its own name there. A
+            # generation that nobody uses is no loss.
+            return opened if self._swap(there, taken) else None
+        now = time.monotonic()
+        if all(who != own for who, _ in line):
+            line.append([own, 0])
+        elif now - self._stood < seen.lease_s / 3:
             return None
-        opened = State.from_json(state).with_opened()
-        taken = {"holder": self._holder, "beat": beat + 1, **opened.as_json()}
-        # If the answer is lost, it may have been done: the next try sees its own name there. A
-        # generation that nobody uses is no loss.
-        return opened if self._swap(there, taken) else None
+        else:
+            line = [[who, beat + (who == own)] for who, beat in line]
+        if self._swap(there, {**state, "line": line}):
+            self._stood = now
+        return None
 
     def beat(self) -> bool:
         return self._hold(lambda state: {**state, "beat": state["beat"] + 1})
@@ -280,13 +294,22 @@ class _Shelf(Shelf):
         def once() -> bool:
             if self.load().committed == state.committed:
                 return True  # an earlier attempt of this was done, and its answer lost
-            return self._hold(lambda _: {"holder": None, "beat": 0, **state.as_json()})
+            return self._hold(lambda there: {**there, "holder": None, **state.as_json()})
 
         if not self._server.again(once):
             raise Unavailable("the lock on the search index was lost to another writer")
 
     def unlock(self) -> None:
-        self._hold(lambda state: {**state, "holder": None})
+        def once() -> None:
+            there = self._state()
+            state = there["_source"]["state"]
+            line = [one for one in state["line"] if one[0] != self._holder]
+            holder = None if state["holder"] == self._holder else state["holder"]
+            left = {**state, "holder": holder, "line": line}
+            if left != state and not self._swap(there, left):
+                raise Unavailable(_BUSY)
+
+        self._server.again(once)
 
     def now(self) -> float:
         answer: Any = self._server.send("GET", "/_cat/health", format="json", h="epoch")
@@ -304,7 +327,7 @@ class _Shelf(Shelf):
             if state["holder"] != self._holder:
                 return False
             if not self._swap(there, change(state)):
-                raise Unavailable("the state of the search index keeps changing")
+                raise Unavailable(_BUSY)
             return True
 
         return self._server.again(once)
