@@ -7,6 +7,7 @@ with names.
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -53,6 +54,9 @@ WRAPPERS = {
 }
 
 T = TypeVar("T")
+MIGRATION_S = 600.0
+"""How long to wait while others change the schema."""
+
 Row: TypeAlias = sqlalchemy.Row[Any]
 Params: TypeAlias = Mapping[str, Any]
 
@@ -170,7 +174,7 @@ class Transaction(Reading):
             return self._step(query, lambda: max(0, self._execute(query, params).rowcount))
         if not params:
             return 0
-        many, execute = list(params), self._connection.execute
+        many, execute = query.batch(params), self._connection.execute
         return self._step(query, lambda: max(0, execute(query.statement, many).rowcount))
 
 
@@ -185,7 +189,8 @@ class Tables:
       without case. NUL and halves of surrogate pairs, which no database keeps, become U+FFFD, in
       what is stored as in what is looked for.
     - Numbers come as int or float, whatever a database calls them.
-    - Values of 4 MB are taken; a list of an IN holds up to 30,000.
+    - Values of 4 MB are taken; a list of an IN holds up to 30,000; a whole
+      number has 64 bits.
 
     Raises from any method: Unavailable (locked, unreachable, full or closed) and TimedOut,
     Misconfigured (a server that does not let us in, or has no such database), Corrupt (damaged),
@@ -258,9 +263,19 @@ class Tables:
         Raises:
             Misconfigured: the database was made by a newer release.
         """
-        with self.read() as reading:
-            if revisions.is_at(reading._connection, to):
-                return
+        give_up_at = time.monotonic() + MIGRATION_S
+        while not self._is_at(to):
+            try:
+                self._move(to)
+            except TimedOut:  # another one migrates, which may take longer than any writer
+                if time.monotonic() > give_up_at:
+                    raise
+
+    def _is_at(self, to: str) -> bool:
+        with self.read() as reading, _translated(self._driver):
+            return revisions.is_at(reading._connection, to)
+
+    def _move(self, to: str) -> None:
         from salient.storage.sql import migrating
 
         with (

@@ -53,7 +53,9 @@ def _value(given: Any) -> Any:
     if isinstance(given, list | tuple | set):
         if len(given) > MAX_LIST:
             raise LimitExceeded(f"a list of an IN holds up to {MAX_LIST}", given=len(given))
-        return [storable(v) if isinstance(v, str) else v for v in given]
+        return [_value(v) for v in given]
+    if isinstance(given, int) and not -(2**63) <= given < 2**63:
+        raise LimitExceeded("a whole number of a database has 64 bits", given=str(given)[:40])
     return given
 
 
