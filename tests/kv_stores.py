@@ -13,13 +13,10 @@ URLS = {
     "layered memory redis": "layered:[memory:][{redis}]?ttl_s=3000",
     "layered redis sqlite": "layered:[{redis}][sqlite:{tmp}/kv.db]",
     "layered memory redis sqlite": "layered:[memory:][{redis}][sqlite:{tmp}/kv.db]?negative_s=600",
-    "layered memory sqlite redis memory": "layered:[memory:][sqlite:{tmp}/kv.db][{redis}][memory:]",
     "layered small": "layered:[memory:][memory:]?max_mb=0.01&negative_s=0",
     "sharded memory": "sharded:[memory:][memory:][memory:]",
     "sharded redis sqlite": "sharded:[{redis}][sqlite:{tmp}/kv.db][{redis2}]?names=a,b,c",
     "instrumented sqlite": "instrumented:[sqlite:{tmp}/kv.db]?name=test",
-    "instrumented redis": "instrumented:[{redis}]",
-    "scoped memory": "scoped:[memory:]?scope=tenant",
     "scoped redis": "scoped:[{redis}]?scope=tenant",
     "scoped scoped sqlite": "scoped:[scoped:[sqlite:{tmp}/kv.db]?scope=outer]?scope=inner",
     "scoped layered memory redis": "scoped:[layered:[memory:][{redis}]]?scope=tenant",
@@ -27,7 +24,6 @@ URLS = {
     "replicated all memory": "replicated:[memory:][memory:]",
     "replicated sqlite redis": "replicated:[sqlite:{tmp}/a.db][{redis}][{redis2}]?write=quorum",
     "flaky memory": "flaky:[memory:]?latency_ms=0.01",
-    "layered memory sharded redis": "layered:[memory:][sharded:[{redis}][{redis2}]]",
 }
 
 

@@ -66,11 +66,12 @@ class Driver(KeyValueDriver):
         return self._meter.measure("increment", lambda: self._store.increment(key, by, ttl_s=ttl_s))
 
     def scan(self, prefix: str) -> Iterator[str]:
-        keys = self._store.scan(prefix)
+        keys: Iterator[str] | None = None
         spent_s = 0.0
         while True:
             began = time.perf_counter()
             try:
+                keys = self._store.scan(prefix) if keys is None else keys
                 key = next(keys, None)
             except Error as exc:
                 self._meter.measure("scan", partial(_raise, exc))

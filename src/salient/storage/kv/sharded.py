@@ -119,7 +119,8 @@ def rebalance(old: str, new: str) -> Balance:
         Misconfigured: a URL that is not of shards, or one name for two stores.
         Unavailable: a shard cannot be reached.
     """
-    return _balance(old, new, _move)
+    planned = plan(old, new)  # counted first: a key that has moved is met again at its new place
+    return Balance(planned.keys, _balance(old, new, _move).moves)
 
 
 def _balance(
