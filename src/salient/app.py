@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -34,7 +34,7 @@ from salient.settings import Settings, load, origins
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
 from salient.storage.kv import KeyValue
-from salient.storage.search import SearchIndex
+from salient.storage.search import IndexSchema, SearchIndex
 from salient.storage.sql import Tables
 
 Q = TypeVar("Q", bound=Value)
@@ -76,7 +76,10 @@ class App:
                 data_dir=str(data),
             ) from exc
         self.services = services.SERVICES
-        self.context = self._context()
+        with ExitStack() as opened:
+            self.context = self._context(opened)
+            # All are open: from here on `close` has them. Before, a failure closes what was opened.
+            self._stores = opened.pop_all()
 
     def call(self, service: Service[Q, R], request: Q, report: Report = silent) -> R:
         """Run a service here and now.
@@ -89,24 +92,29 @@ class App:
             context = dataclasses.replace(context, report=report)
         return service.run(request, context)
 
-    def _context(self) -> Context:
+    def _context(self, opened: ExitStack) -> Context:
         settings = self.settings
         url = settings.url
         workspace = settings.workspace
-        blobs = Blobs.open(url(settings.storage.blobs))
-        tables = Tables.open(url(settings.storage.tables))
+        blobs = opened.enter_context(Blobs.open(url(settings.storage.blobs)))
+        tables = opened.enter_context(Tables.open(url(settings.storage.tables)))
         tables.migrate()
-        cache = KeyValue.open(url(settings.storage.cache))
+        cache = opened.enter_context(KeyValue.open(url(settings.storage.cache)))
+        records = opened.enter_context(Records.open(url(settings.storage.records)))
         components = Components(settings.nlp.engine, settings.nlp.encoder)
         dimensions = components.encoder.dimensions
         if "{index}" not in settings.storage.search:
             raise Misconfigured(
                 "storage.search needs {index} where the name of an index belongs, as in embedded:/data/index/{index}"
             )
-        search_url = partial(url, settings.storage.search)
+
+        def index(name: str, schema: IndexSchema) -> SearchIndex:
+            place = url(settings.storage.search, index=name)
+            return opened.enter_context(SearchIndex.open(place, schema))
+
         indexes = Indexes(
-            documents=SearchIndex.open(search_url(index="documents"), document_schema(dimensions)),
-            passages=SearchIndex.open(search_url(index="passages"), passage_schema(dimensions)),
+            documents=index("documents", document_schema(dimensions)),
+            passages=index("passages", passage_schema(dimensions)),
         )
         ontology = settings.nlp.ontology
         worker = WorkerConfig(
@@ -130,7 +138,7 @@ class App:
             cache=cache,
             blobs=blobs,
             tables=tables,
-            records=Records.open(url(settings.storage.records)),
+            records=records,
             ledger=coordinator.ledger,
             indexes=indexes,
             coordinator=coordinator,
@@ -163,10 +171,7 @@ class App:
 
     def close(self) -> None:
         """Close every store."""
-        context = self.context
-        context.indexes.close()
-        for store in (context.records, context.cache, context.tables, context.blobs):
-            store.close()
+        self._stores.close()
 
     def __enter__(self) -> Self:
         return self
