@@ -36,7 +36,7 @@ from salient.storage.search.query import Clause, Node
 Json: TypeAlias = dict[str, Any]
 
 _TIE = 0.2  # what a second field that has the word adds, beside the best one
-_LONG_BYTES = 32_000  # of a keyword; Lucene refuses terms over 32766
+_LONG_BYTES = 32_600  # of a keyword; Lucene refuses terms over 32766
 _MAX_TERMS = 1000  # of a question; servers refuse 1024 and more
 _MAX_FACET = 65_000  # values of one facet; servers refuse 65536 and more
 _MAX_NEAREST = 10_000  # neighbours that an approximate search gives
@@ -138,7 +138,7 @@ class Fields:
 def token(keyword: str) -> str:
     """A keyword as Lucene can take it: one that is too long is cut, and told apart by a hash.
 
-    Ranges over such keywords look at their first 32,000 bytes.
+    Ranges over such keywords look at their first 32,600 bytes.
     """
     if len(keyword) <= _LONG_BYTES // 4:
         return keyword
@@ -280,10 +280,13 @@ class Reader(Snapshot):
         out = {}
         for number, name in enumerate(facets):
             buckets = answer["aggregations"][f"a{number}"]["buckets"]
-            out[name] = tuple(
+            values = [
                 (self._shown(name, str(bucket["key"])), int(bucket["doc_count"]))
                 for bucket in buckets
-            )
+            ]
+            # In this order already, but for keywords that were cut.
+            values.sort(key=lambda item: (-item[1], item[0]))
+            out[name] = tuple(values)
         return int(answer["hits"]["total"]["value"]), out
 
     def _all_values(self, name: str, query: Json) -> tuple[tuple[str, int], ...]:
