@@ -220,6 +220,67 @@ def test_subscriber_notices_a_server_that_fell_silent(own):
             assert subscription.get(1) is None
 
 
+# --- layers
+
+
+def test_layer_in_the_process_is_dropped_with_the_server_and_fills_again(own):
+    with KeyValue.open(f"layered:[memory:][{own.at('0')}]") as kv:
+        kv.put("k", b"1")
+        assert kv.get("k") == b"1"
+        assert "k" in kv.driver.hot
+        own.kill()
+        give_up_at = time.monotonic() + 10
+        while kv.driver.hot:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.005)
+        with pytest.raises(Unavailable):  # nobody could say that it changed
+            kv.get("k")
+        own.start()
+        with KeyValue.open(own.at("0")) as other:
+            soon(lambda: other.put("k", b"2"))
+        assert soon(lambda: kv.get("k")) == b"2"
+        while "k" not in kv.driver.hot:
+            assert kv.get("k") == b"2"
+            assert time.monotonic() < give_up_at + 10
+
+
+def test_lost_cache_server_stops_changes_and_not_reads(own, tmp_path):
+    with KeyValue.open(f"layered:[memory:][{own.at('0')}][sqlite:{tmp_path}/kv.db]") as kv:
+        kv.put("k", b"1")
+        own.kill()
+        assert kv.get("k") == b"1"
+        assert kv.get("missing") is None
+        with pytest.raises(Unavailable):
+            kv.put("k", b"2")
+        assert kv.get_expiring("k") == (b"1", None)  # nothing was changed
+        own.start()
+        soon(lambda: kv.put("k", b"3"))
+        assert kv.get("k") == b"3"
+
+
+def test_replicas_outlive_a_server_under_load(own, tmp_path):
+    url = f"replicated:[{own.at('0')}][sqlite:{tmp_path}/a.db][sqlite:{tmp_path}/b.db]?write=quorum"
+    with KeyValue.open(url) as kv:
+        done, drawn = threading.Event(), []
+
+        def count():
+            while not done.is_set():
+                drawn.append(kv.increment("n"))
+
+        with ThreadPoolExecutor(3) as pool:
+            counting = [pool.submit(count) for _ in range(3)]
+            time.sleep(0.2)
+            own.kill()
+            time.sleep(0.3)
+            own.start()
+            time.sleep(0.2)
+            done.set()
+            for one in counting:
+                one.result()
+        assert sorted(drawn) == list(range(1, len(drawn) + 1))
+        assert kv.get("n") == b"%d" % len(drawn)
+
+
 # --- closing
 
 

@@ -132,9 +132,22 @@ def test_layers_carry_what_is_read_and_nothing_of_locks(tmp_path):
         assert kv.driver.hot["k"][0] == b"v"
 
 
-def test_bottom_without_messages_is_reached_by_those_of_a_layer_above(tmp_path):
-    bottom = f"replicated:[sqlite:{tmp_path}/a.db][sqlite:{tmp_path}/b.db]"
-    url = f"layered:[memory:][sqlite:{tmp_path}/near.db][{bottom}]"
+@pytest.fixture
+def mute(monkeypatch):
+    """A scheme of a store that carries no messages: `mute:[URL]`."""
+    from salient.storage.kv.flaky import Driver
+
+    class Mute(Driver):
+        def __init__(self, rest):
+            super().__init__(rest)
+            self.features = frozenset()
+
+    monkeypatch.setattr("salient.storage.kv.flaky.Driver", Mute)
+    monkeypatch.setitem(module.WRAPPERS, "mute", "salient.storage.kv.flaky")
+
+
+def test_bottom_without_messages_is_reached_by_those_of_a_layer_above(tmp_path, mute):
+    url = f"layered:[memory:][sqlite:{tmp_path}/near.db][mute:[sqlite:{tmp_path}/far.db]]"
     with KeyValue.open(url) as one, KeyValue.open(url) as other:
         one.put("k", b"1")
         assert other.get("k") == b"1"
@@ -303,9 +316,66 @@ def test_key_that_never_rests_is_a_conflict(monkeypatch, tmp_path):
 # --- stores without messages
 
 
-def test_store_without_messages_says_so():
-    with KeyValue.open("sharded:[memory:][replicated:[memory:][memory:]]") as kv:
+def test_store_without_messages_says_so(mute):
+    with KeyValue.open("sharded:[memory:][mute:[memory:]]") as kv:
         assert module.PUBSUB in kv.driver.inner[0].features
         assert module.PUBSUB not in kv.features
         with pytest.raises(Unsupported):
             kv.subscribe("c")
+        with pytest.raises(Unsupported):
+            kv.publish("c", b"")
+
+
+# --- messages of replicas
+
+
+def test_messages_go_on_without_a_store_and_losses_are_told():
+    url = "replicated:[flaky:[memory:]][flaky:[memory:]][flaky:[memory:]]?write=quorum"
+    with KeyValue.open(url) as kv, kv.subscribe("c") as subscription:
+        stores = kv.driver.inner
+        for at in range(3):
+            stores[at].faults.errors = 1.0
+            kv.publish("c", b"%d" % at)
+            stores[at].faults.errors = 0.0
+            assert subscription.get(10) == b"%d" % at
+        assert subscription.gaps == 0
+        for store in stores:
+            store.faults.lost = 1.0  # it arrives, and the publisher is not sure
+        with pytest.raises(Unavailable):
+            kv.publish("c", b"perhaps")
+        for store in stores:
+            store.faults.lost = 0.0
+        assert subscription.get(10) == b"perhaps"
+        for store in stores:
+            store.faults.errors = 1.0
+        with pytest.raises(Unavailable):
+            kv.publish("c", b"lost")
+        with pytest.raises(Unavailable):
+            kv.subscribe("c")
+        for store in stores:
+            store.faults.errors = 0.0
+        kv.publish("c", b"next")
+        assert subscription.get(10) is None
+        assert subscription.gaps == 1
+        assert subscription.get(10) == b"next"
+        assert subscription.get() is None
+
+
+def test_subscriber_that_joins_late_and_closing_of_one_store():
+    url = "replicated:[flaky:[memory:]][flaky:[memory:]][memory:]?write=quorum"
+    with KeyValue.open(url) as kv:
+        first, _, third = kv.driver.inner
+        first.faults.errors = 1.0
+        with kv.subscribe("c") as subscription:
+            kv.publish("c", b"1")
+            assert subscription.get(10) == b"1"
+            first.faults.errors = 0.0
+            third.close()
+            assert subscription.get(10) is None
+            assert subscription.gaps > 0
+            give_up_at = time.monotonic() + 10
+            while not subscription.live:
+                assert subscription.get(0.1) is None
+                assert time.monotonic() < give_up_at
+            kv.publish("c", b"2")
+            assert subscription.get(10) == b"2"
