@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("salient.storage.testing")
 from salient.storage import search as module  # noqa: E402
 from salient.storage.search import Query, SearchIndex  # noqa: E402
 from salient.storage.testing import RankingContract, SearchContract  # noqa: E402
-from salient.storage.testing.search import SCHEMA, direction, entry  # noqa: E402
+from salient.storage.testing.search import SCHEMA, direction, entry, keys  # noqa: E402
 from salient.storage.testing.search_ranking import filled  # noqa: E402, F401 # a fixture
 from salient.storage.testing.search_wrappers import (  # noqa: E402
     FlakySearchContract,
@@ -95,6 +95,19 @@ class TestRanking(RankingContract):
 
 class TestSameRanking(SameRankingContract):
     pass
+
+
+def test_long_keywords_are_told_apart_and_keep_their_order(index):
+    start = "é" * 2000
+    values = [start, start + "a", start + "b", start + "b" * 900, "東"]
+    index.put([entry(f"{i}", kind=value) for i, value in enumerate(reversed(values))])
+    index.commit()
+    assert keys(index, sort="kind") == ["4", "3", "2", "1", "0"]
+    assert keys(index, filters={"kind": [start + "b"]}) == ["2"]
+    assert set(keys(index, ranges={"kind": (start + "a", start + "b")})) == {"3", "2"}
+    assert set(keys(index, ranges={"kind": (None, start)})) == {"4"}
+    facet = index.search(Query(facets=("kind",))).facets["kind"]
+    assert facet == tuple((value, 1) for value in values)
 
 
 @pytest.fixture(params=[EMBEDDED, POSTGRES], ids=["embedded", "postgresql"])

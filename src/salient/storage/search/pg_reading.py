@@ -29,6 +29,7 @@ from salient.storage.search.ranking import Lists, Matcher, Values
 
 BEGIN: LiteralString = "begin isolation level repeatable read, read only"
 _EXACT_AMONG = 20_000  # entries within the filters up to which all their vectors are compared
+_KEPT_BYTES = 200  # what a key and an array take beside its content
 _MOST_SCANNED = 1000  # pgvector's `ef_search` goes no higher
 _HITS: LiteralString = """
     select p.code, p.term, p.hits from {postings} p
@@ -60,12 +61,14 @@ class State:
 
     def keep(self, key: Any, value: Any, size_bytes: int) -> None:
         with self._lock:
-            self._bytes += size_bytes + 200
+            if key in self._kept:  # another thread was as quick
+                return
+            self._bytes += size_bytes + _KEPT_BYTES
             while self._kept and self._bytes > self._most_bytes:
                 # Whatever was kept first goes; that it may have been used since matters little.
                 oldest = next(iter(self._kept))
                 self._bytes -= self._kept.pop(oldest)[1]
-            self._kept[key] = value, size_bytes + 200
+            self._kept[key] = value, size_bytes + _KEPT_BYTES
 
 
 @final

@@ -23,7 +23,7 @@ _LONGEST_NAME = 40  # bytes; Postgres has 63, with what is added here
 
 _MADE: LiteralString = """
 create table {state} (
-    one boolean primary key check (one), made_of jsonb not null, generation bigint not null,
+    one boolean primary key check (one), made_of text not null, generation bigint not null,
     next_entry bigint not null, next_batch integer not null, entries bigint not null, tokens bigint[] not null
 );
 create table {entries} (
@@ -31,7 +31,10 @@ create table {entries} (
     lengths bytea not null, stored bytea not null
 );
 create index on {entries} ("group");
-create table {batches} (batch integer primary key, first bigint not null, last bigint not null, size bigint not null);
+create table {batches} (
+    batch integer primary key, first bigint not null, last bigint not null, size bigint not null,
+    entries bigint not null
+);
 create table {postings} (
     code smallint not null, term bytea not null, batch integer not null, hits bytea not null, more bytea,
     primary key (code, term, batch)
@@ -95,7 +98,7 @@ class Tables:
             )
             if not self._there(connection):
                 self._make(connection)
-        there = only_row(connection, self.sql("select made_of from {state}"))[0]
+        there = json.loads(only_row(connection, self.sql("select made_of from {state}"))[0])
         vectors = bool(there.pop("vectors"))
         wanted = self._made_of()
         if there != wanted:
@@ -158,8 +161,9 @@ def only_row(connection: Connection, text: Any, values: list[Any] | None = None)
 
 
 def _short(name: str) -> str:
-    """The name, or, if Postgres would cut it, its beginning and a digest."""
-    if len(name.encode()) <= _LONGEST_NAME:
+    """The name, or, if Postgres would cut it or psycopg read a parameter in it, a part and a digest."""
+    if len(name.encode()) <= _LONGEST_NAME and "%" not in name:
         return name
     digest = blake2b(name.encode(), digest_size=8).hexdigest()
-    return name.encode()[: _LONGEST_NAME - 17].decode("utf-8", "ignore") + "_" + digest
+    plain = name.replace("%", "").encode()[: _LONGEST_NAME - 17]
+    return plain.decode("utf-8", "ignore") + "_" + digest

@@ -9,7 +9,6 @@ from typing import Any, LiteralString, NamedTuple, final
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
-from psycopg import sql
 
 from salient.storage.search import Prepared
 from salient.storage.search.pg_connections import Connections, copy
@@ -24,7 +23,8 @@ _DEAD_SHARE = 3  # a batch is written anew when a third of it is dead
 _ROWS_AT_ONCE = 20_000
 _FETCH: LiteralString = f"fetch {_ROWS_AT_ONCE} from merging"
 _ENTRY_S = 0.05  # that the server may take longer for each entry of a call
-_MAINTENANCE_S = 900.0  # building an index over vectors, or merging, takes longer than an answer
+_TIDYING_S = 60.0  # that a statement may take longer which moves or drops many rows
+_INDEXING_S = 900.0  # in which the vectors are indexed for the first time
 _EMPTYING: tuple[LiteralString, ...] = (
     "delete from {entries}", "delete from {batches}", "delete from {postings}", "delete from {dead}",
     "delete from {vectors}",
@@ -34,12 +34,15 @@ _BY_GROUP: LiteralString = 'delete from {entries} where "group" = any(%s) return
 
 
 class _Batch(NamedTuple):
-    """A batch as it is in the table: `size` in occurrences, `first` to `last` its entries."""
+    """A batch as it is in the table: its numbers are from `first` to `last`, not all of them there."""
 
     number: int
     first: int
     last: int
     size: int
+    """In occurrences."""
+    entries: int
+    """How many there were when it was written."""
 
     @property
     def level(self) -> int:
@@ -64,6 +67,7 @@ class Session:
         self._connections, self._tables, self._codes = connections, tables, codes
         self._exact_up_to = exact_up_to
         self._connection = connections.take("begin")
+        self._next_batch: int
         try:
             self._connection.within_s = wait_s + connections.timeout_s
             for name, value in (
@@ -125,8 +129,10 @@ class Session:
     def clear(self) -> None:
         self._changed = True
         # Not truncated: those who are reading shall see all of what there was.
+        self._connection.within_s = self._connections.timeout_s + _TIDYING_S
         for statement in _EMPTYING if self._tables.vectors else _EMPTYING[:-1]:
-            self._slowly(self._tables.sql(statement))
+            self._run(statement)
+        self._connection.within_s = self._connections.timeout_s
         self._entries, self._tokens = 0, np.zeros_like(self._tokens)
 
     def commit(self) -> None:
@@ -139,7 +145,9 @@ class Session:
                     "insert into {dead} select coalesce(max(at), 0) + 1, %s from {dead}",
                     ids.tobytes(),
                 )
+            self._connection.within_s = self._connections.timeout_s + _TIDYING_S
             self._tidy()
+            self._connection.within_s = self._connections.timeout_s
             self._run(
                 "update {state} set generation = generation + 1, next_entry = %s, next_batch = %s,"
                 " entries = %s, tokens = %s",
@@ -168,12 +176,17 @@ class Session:
     def _flush(self) -> None:
         batch, self._batch = self._batch, Batch(self._codes)
         if batch.ids:
-            self._write(batch.rows(), batch.ids[0], batch.ids[-1], batch.size)
+            number = self._numbered()
+            self._copy_rows(number, batch.rows())
+            ids = batch.ids
+            self._note(_Batch(number, ids[0], ids[-1], batch.size, len(ids)))
 
-    def _write(self, rows: Iterable[Row], first: int, last: int, size: int) -> None:
-        number, self._next_batch = self._next_batch, self._next_batch + 1
-        self._copy_rows(number, rows)
-        self._run("insert into {batches} values (%s, %s, %s, %s)", number, first, last, size)
+    def _numbered(self) -> int:
+        self._next_batch += 1
+        return self._next_batch
+
+    def _note(self, batch: _Batch) -> None:
+        self._run("insert into {batches} values (%s, %s, %s, %s, %s)", *batch)
 
     def _copy_rows(self, number: int, rows: Iterable[Row]) -> None:
         packed = struct.pack("!i", number)
@@ -185,7 +198,7 @@ class Session:
 
     def _tidy(self) -> None:
         """Merge small batches, so that a term is in few, and drop what is dead."""
-        found = self._run("select batch, first, last, size from {batches} order by first")
+        found = self._run("select batch, first, last, size, entries from {batches} order by first")
         batches = [_Batch(*row) for row in found.fetchall()]
         dead = self._all_dead()
         for level in range(32):
@@ -199,7 +212,7 @@ class Session:
                 return
         for batch in batches:
             n = int(np.searchsorted(dead, batch.last, "right") - np.searchsorted(dead, batch.first))
-            if n * _DEAD_SHARE > batch.last - batch.first + 1:
+            if n * _DEAD_SHARE > batch.entries:
                 dead = self._merge([batch], dead)
 
     def _all_dead(self) -> NDArray[np.uint32]:
@@ -211,19 +224,19 @@ class Session:
         first, last = batches[0].first, batches[-1].last
         inside = (dead >= first) & (dead <= last)
         numbers = [b.number for b in batches]
-        number, self._next_batch = self._next_batch, self._next_batch + 1
+        number = self._numbered()
         merge = Merge(self._codes, dead[inside])
-        kept = 0
         for rows in self._terms(numbers):
-            merged = [row for of_term in rows if (row := merge.row(of_term)) is not None]
-            kept += sum(len(row.hits) for row in merged)
-            self._copy_rows(number, merged)
+            self._copy_rows(
+                number, [row for of_term in rows if (row := merge.row(of_term)) is not None]
+            )
         for statement in ("delete from {postings} where batch = any(%s)", "delete from {batches} where batch = any(%s)"):  # fmt: skip
             self._run(statement, numbers)
-        if kept:
-            share = 1 - int(inside.sum()) / (last - first + 1)
-            size = max(1, int(sum(b.size for b in batches) * share))
-            self._run("insert into {batches} values (%s, %s, %s, %s)", number, first, last, size)
+        entries = sum(b.entries for b in batches)
+        living = entries - int(inside.sum())
+        if living:
+            size = sum(b.size for b in batches) * living // entries
+            self._note(_Batch(number, first, last, size, living))
         left = dead[~inside]
         if inside.any():
             self._run("delete from {dead}")
@@ -232,7 +245,6 @@ class Session:
 
     def _terms(self, numbers: list[int]) -> Iterator[list[list[Row]]]:
         """The rows of some batches, those of a term together, some thousand terms at a time."""
-        self._connection.within_s = _MAINTENANCE_S
         self._run(
             "declare merging no scroll cursor for select code, term, hits, more from {postings}"
             " where batch = any(%s) order by code, term, batch", numbers,
@@ -251,7 +263,6 @@ class Session:
             terms = terms[-1:]
         yield terms
         self._run("close merging")
-        self._connection.within_s = self._connections.timeout_s
 
     def _index_vectors(self) -> None:
         """Index the vectors once they are too many to compare all."""
@@ -259,19 +270,14 @@ class Session:
             return
         self._run("select set_config('maintenance_work_mem', '256MB', true),"
                   " set_config('max_parallel_maintenance_workers', '0', true)")  # fmt: skip
-        self._slowly(
-            self._tables.sql(
-                "create index if not exists {near} on {vectors} using hnsw (vector halfvec_cosine_ops)"
-            )
+        self._connection.within_s = _INDEXING_S
+        self._run(
+            "create index if not exists {near} on {vectors} using hnsw (vector halfvec_cosine_ops)"
         )
+        self._connection.within_s = self._connections.timeout_s
 
     def _run(self, text: LiteralString, *values: object) -> psycopg.Cursor[tuple[Any, ...]]:
         return self._connection.execute(self._tables.sql(text), list(values) or None, binary=True)
-
-    def _slowly(self, statement: sql.Composed) -> None:
-        self._connection.within_s = _MAINTENANCE_S
-        self._connection.execute(statement)
-        self._connection.within_s = self._connections.timeout_s
 
 
 def _int8(number: int) -> bytes:
