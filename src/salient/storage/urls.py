@@ -147,8 +147,9 @@ def tree(url: str) -> Tree:
     if not rest.startswith("["):
         return Tree(shown(url), ())
     urls, _ = inner(rest, scheme)
-    tail = rest[sum(len(u) + 2 for u in urls) :]
-    return Tree(shown(f"{scheme}{' ' if tail else ''}{tail.removeprefix('?')}".replace("&", " ")), tuple(tree(u) for u in urls))  # fmt: skip
+    # Secrets are known by the `?` and `&` before them: masked first, spread out then.
+    tail = shown(rest[sum(len(u) + 2 for u in urls) :]).replace("?", " ", 1).replace("&", " ")
+    return Tree(shown(scheme) + tail, tuple(tree(u) for u in urls))
 
 
 def from_table(given: str | Mapping[str, Any]) -> str:

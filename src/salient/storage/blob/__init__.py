@@ -62,8 +62,8 @@ class Pieces:
 class BlobDriver(ABC):
     """What a backend must do. Keys and ranges are already checked by `Blobs`.
 
-    A driver's keys are up to MAX_KEY_BYTES + 128 bytes: wrappers put something in front. A method
-    that returns None found no such key.
+    A driver's keys are up to MAX_KEY_BYTES + 128 bytes and may start with NUL: wrappers put
+    something in front. A method that returns None found no such key.
     """
 
     features: frozenset[str] = frozenset()

@@ -298,8 +298,9 @@ def _keys(given: dict[str, str]) -> list[bytes]:
         if value not in os.environ:
             raise Misconfigured(f"there is no variable {value} with a key", key_env=value)
         value = os.environ[value]
-    # A plus sign in a URL's option comes as a space.
-    texts = [text.strip().replace(" ", "+") for text in value.replace("\n", ",").split(",")]
+    else:
+        value = value.replace(" ", "+")  # as it stood in the URL
+    texts = [text.strip() for text in value.replace("\n", ",").split(",")]
     keys = [_decoded(text) for text in texts if text and not text.startswith("#")]
     if not keys:
         raise Misconfigured(f"there is no key in {name}")

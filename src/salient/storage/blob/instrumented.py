@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast, final
 
+from salient.errors import Error
 from salient.storage import blob, urls
 from salient.storage.blob import Entry, Pieces, Wrapping
-from salient.storage.meters import Meter
+from salient.storage.meters import ERRORS, Meter
 
 T = TypeVar("T")
 
@@ -19,8 +20,8 @@ T = TypeVar("T")
 class Driver(Wrapping):
     """`instrumented:[URL]?name=main&slow_ms=500`: metrics by call, and a log of slow ones.
 
-    The time of `stream` is that of opening and of all reading; that of `list` and `entries`, of
-    finding keys, not of what the caller does between two.
+    A stream counts a call of `read` for each piece that is read through it. The time of `list_all`
+    and `entries_all` is that of finding all, without what the caller does between two.
     """
 
     def __init__(self, rest: str) -> None:
@@ -45,14 +46,10 @@ class Driver(Wrapping):
         return size
 
     def open(self, key: str) -> BinaryIO | None:
-        began = time.perf_counter()
-        stream = self.inside.open(key)
-        took_s = time.perf_counter() - began
+        stream = self.meter.measure("open", lambda: self.inside.open(key))
         if stream is None:
-            self.meter.note("stream", took_s)
             return None
-        raw = _Stream(stream, self.meter, took_s)
-        return cast(BinaryIO, io.BufferedReader(raw, blob.CHUNK_BYTES))
+        return cast(BinaryIO, io.BufferedReader(_Stream(stream, self.meter), blob.CHUNK_BYTES))
 
     def view(self, key: str) -> memoryview | None:
         view = self.meter.measure("view", lambda: self.inside.view(key))
@@ -76,11 +73,11 @@ class Driver(Wrapping):
         return self.meter.measure("delete_many", lambda: self.inside.delete_many(keys))
 
     def list(self, prefix: str) -> Iterator[str]:
-        return self._timed("list", self.meter.measure("list", lambda: self.inside.list(prefix)))
+        return self._timed("list_all", self.meter.measure("list", lambda: self.inside.list(prefix)))
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         found = self.meter.measure("entries", lambda: self.inside.entries(prefix))
-        return self._timed("entries", found)
+        return self._timed("entries_all", found)
 
     def path(self, key: str) -> Path | None:
         return self.meter.measure("path", lambda: self.inside.path(key))
@@ -97,18 +94,21 @@ class Driver(Wrapping):
                     item = next(found)
                 except StopIteration:
                     return
+                except Error as exc:
+                    ERRORS.labels(self.meter.store, self.meter.name, operation, exc.code).inc()
+                    raise
                 finally:
                     took_s += time.perf_counter() - began
                 yield item
         finally:
-            self.meter.note(operation + "_read", took_s)
+            self.meter.note(operation, took_s)
 
 
 class _Stream(io.RawIOBase):
-    """A stream that notes at its end how much was read in what time."""
+    """A stream of which each piece is measured."""
 
-    def __init__(self, stream: BinaryIO, meter: Meter, took_s: float) -> None:
-        self._stream, self._meter, self._took_s, self._size = stream, meter, took_s, 0
+    def __init__(self, stream: BinaryIO, meter: Meter) -> None:
+        self._stream, self._meter = stream, meter
 
     def readable(self) -> bool:
         return True
@@ -131,15 +131,10 @@ class _Stream(io.RawIOBase):
         return self._stream.tell()
 
     def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-            self._meter.note("stream", self._took_s)
-            self._meter.read("stream", self._size)
+        self._stream.close()
         super().close()
 
     def _read(self, size: int) -> bytes:
-        began = time.perf_counter()
-        piece = self._meter.measure("stream_read", lambda: self._stream.read(size))
-        self._took_s += time.perf_counter() - began
-        self._size += len(piece)
+        piece = self._meter.measure("read", lambda: self._stream.read(size))
+        self._meter.read("read", len(piece))
         return piece

@@ -116,7 +116,7 @@ class Driver(BlobDriver):
                 raise
             return _Found(stamp, cast(BinaryIO, io.BufferedReader(raw, CHUNK_BYTES)))
 
-        return self._read(key, read, BinaryIO.close)
+        return self._read(key, read, lambda stream: stream.close())
 
     def view(self, key: str) -> memoryview | None:
         def read(driver: BlobDriver) -> _Found[memoryview]:
@@ -259,6 +259,8 @@ class Driver(BlobDriver):
             elif found.value is not None:
                 drop(found.value)
         if best is None or len(seen) < self._asked:
+            if best is not None and best[1].value is not None:
+                drop(best[1].value)
             raise self._too_few(len(seen), self._asked, failed)
         self._catch_up(key, best[0], best[1].stamp, [(r, f.stamp) for r, f in seen])
         return best[1].value

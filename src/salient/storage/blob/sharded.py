@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -16,6 +19,11 @@ from salient.storage.blob import BlobDriver, Entry, Pieces
 from salient.storage.rings import Move, Ring
 
 T = TypeVar("T")
+
+# Keys of callers hold no NUL, so what starts with one is ours.
+_MOVING = "\0moving/"
+_PATIENCE_S = 60.0  # a move is taken to be somebody's for that long, and longer if it is large
+_SLOWEST_BYTES_S = 1e6
 
 
 @final
@@ -116,6 +124,8 @@ class Driver(BlobDriver):
     def misplaced(self) -> Iterator[Move]:
         for name, store in self._stores.items():
             for key in store.list(""):
+                if key.startswith(_MOVING):
+                    continue
                 place = self._ring.name_of(key)
                 if place != name:
                     yield Move(key, name, place)
@@ -123,23 +133,49 @@ class Driver(BlobDriver):
     def move(self, move: Move) -> bool:
         source, target = self._stores[move.source], self._stores[move.target]
         before = source.head(move.key)
-        stream = source.open(move.key)
-        if before is None or stream is None:
-            if stream is not None:
-                stream.close()
+        if before is None:
+            return False
+        # Of two movers, one might take the other's deleting of the original for a caller's.
+        claim = self._claim(target, move.key, before.size_bytes)
+        if claim is None:
+            return False
+        try:
+            return self._move(move.key, source, target, before.version, claim)
+        finally:
+            if target.head(claim.key) == claim:
+                target.delete(claim.key)
+
+    def _move(
+        self, key: str, source: BlobDriver, target: BlobDriver, version: str, claim: Entry
+    ) -> bool:
+        stream = source.open(key)
+        if stream is None:
             return False
         with stream:
             # What is there already is newer: writers go to the target.
-            copied = target.put(move.key, stream, only_if_absent=True, if_version=None)
-        after = source.head(move.key)
+            copied = target.put(key, stream, only_if_absent=True, if_version=None)
+        after = source.head(key)
         if after is None:
-            # Deleted meanwhile: the deleter may have looked at the target before the copy was there.
-            if copied is not None:
-                target.delete(move.key)
+            # Deleted by a caller, who may have looked at the target before the copy was there.
+            if copied is not None and target.head(claim.key) == claim:
+                target.delete(key)
             return False
-        if after.version != before.version:
+        if after.version != version:
             return False
-        return source.delete(move.key)
+        return source.delete(key)
+
+    def _claim(self, target: BlobDriver, key: str, size_bytes: int) -> Entry | None:
+        """A mark that this mover moves `key`, or None if another one does; a killed one's runs out."""
+        name, mine = _MOVING + key, os.urandom(8)
+        if target.put(name, io.BytesIO(mine), only_if_absent=True, if_version=None) is None:
+            old = target.head(name)
+            patience = timedelta(seconds=_PATIENCE_S + size_bytes / _SLOWEST_BYTES_S)
+            if old is None or datetime.now(UTC) - old.modified < patience:
+                return None
+            body = io.BytesIO(mine)
+            if target.put(name, body, only_if_absent=False, if_version=old.version) is None:
+                return None
+        return target.head(name)
 
     def close(self) -> None:
         with ExitStack() as stack:
@@ -166,6 +202,8 @@ class Driver(BlobDriver):
     ) -> Iterator[tuple[bytes, int, T]]:
         """Of what a store lists, what is looked for there."""
         for key, item in listed:
+            if key.startswith(_MOVING):
+                continue
             here, there = self._places(key)
             if name in (here, there):
                 yield key.encode(), int(name != here), item
