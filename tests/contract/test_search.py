@@ -13,7 +13,7 @@ pytest.register_assert_rewrite("salient.storage.testing")
 from salient.storage import search as module  # noqa: E402
 from salient.storage.search import Query, SearchIndex  # noqa: E402
 from salient.storage.testing import RankingContract, SearchContract  # noqa: E402
-from salient.storage.testing.search import SCHEMA, direction, entry, keys  # noqa: E402
+from salient.storage.testing.search import SCHEMA, add, direction, entry, keys  # noqa: E402
 from salient.storage.testing.search_ranking import filled  # noqa: E402, F401 # a fixture
 from salient.storage.testing.search_wrappers import (  # noqa: E402
     FlakySearchContract,
@@ -100,7 +100,7 @@ class TestSameRanking(SameRankingContract):
 def test_long_keywords_are_told_apart_and_keep_their_order(index):
     start = "é" * 2000
     values = [start, start + "a", start + "b", start + "b" * 900, "東"]
-    index.put([entry(f"{i}", kind=value) for i, value in enumerate(reversed(values))])
+    add(index, [entry(f"{i}", kind=value) for i, value in enumerate(reversed(values))])
     index.commit()
     assert keys(index, sort="kind") == ["4", "3", "2", "1", "0"]
     assert keys(index, filters={"kind": [start + "b"]}) == ["2"]
@@ -143,19 +143,22 @@ class TestScoped(ScopedSearchContract):
 
 
 def test_every_step_of_a_search_is_measured(inside):
-    index = inside("instrumented:[{}]?name=passages of this test")
-    index.put([entry("a", "word", kind="x")])
+    name = uuid.uuid4().hex
+    index = inside("instrumented:[{}]?name=" + name)
+    vectors = "vectors" in index.features
+    add(index, [entry("a", "word", kind="x")])
     index.commit()
-    index.search(Query("word", vector=direction("q"), facets=("kind",)))
+    index.search(Query("word", vector=direction("q") if vectors else None, facets=("kind",)))
     index.close()
     with pytest.raises(Unavailable):
         index.count()
-    labels = ("search", "passages of this test")
+    labels = ("search", name)
 
     def calls(step):
         return REGISTRY.get_sample_value("salient_store_seconds_count", dict(zip(("store", "name", "operation"), (*labels, step), strict=True)))  # fmt: skip
 
-    assert all(calls(step) for step in ("put", "commit", "snapshot", "nearest", "summary", "matching", "fetch"))  # fmt: skip
+    assert all(calls(step) for step in ("put", "commit", "snapshot", "summary", "matching", "fetch"))  # fmt: skip
+    assert bool(calls("nearest")) == vectors
     named = dict(zip(("store", "name", "operation", "code"), (*labels, "snapshot", "unavailable"), strict=True))  # fmt: skip
     assert REGISTRY.get_sample_value("salient_store_errors_total", named)
 
