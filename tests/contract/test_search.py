@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from prometheus_client import REGISTRY
 
-from salient.errors import Misconfigured, Unavailable
+from salient.errors import Corrupt, Misconfigured, Unavailable
 
 pytest.register_assert_rewrite("salient.storage.testing")
 
@@ -48,10 +48,11 @@ def space(tmp_path, servers):
         server = ""
         if "{server}" in template:
             server = servers("postgresql").at("postgres", schema=name, index="things")
-            used.append(servers("postgresql").at("postgres"))
+            used.append(fill.admin())
         return template.format(tmp=tmp_path, wait=wait, server=server)
 
-    name = f"t {uuid.uuid4().hex[:16]}"
+    fill.name = name = f"t {uuid.uuid4().hex[:16]}"
+    fill.admin = lambda: servers("postgresql").at("postgres")
     yield fill
     if used:
         import psycopg
@@ -108,6 +109,77 @@ def test_long_keywords_are_told_apart_and_keep_their_order(index):
     assert set(keys(index, ranges={"kind": (None, start)})) == {"4"}
     facet = index.search(Query(facets=("kind",))).facets["kind"]
     assert facet == tuple((value, 1) for value in values)
+
+
+@pytest.fixture
+def postgres(space):
+    """An index on Postgres, and a connection of its operator."""
+    import psycopg
+
+    index = SearchIndex.open(space(POSTGRES), SCHEMA)
+    with psycopg.connect(space.admin(), autocommit=True) as operator:
+        yield index, operator
+    index.close()
+
+
+def test_lost_connections_cost_only_what_was_not_committed(postgres, space):
+    index, operator = postgres
+    add(index, [entry("a", "word")])
+    index.commit()
+    add(index, [entry("b", "word")])
+    driver = index._driver
+    connections = [*driver._connections._idle, driver._session._connection]
+    for connection in connections:
+        operator.execute("select pg_terminate_backend(%s)", [connection.info.backend_pid])
+    assert keys(index, "word") == ["a"]  # by a new connection
+    with pytest.raises(Unavailable) as info:
+        index.commit()
+    assert "@" not in str(info.value)
+    index.commit()
+    assert keys(index, "word") == ["a"]
+    add(index, [entry("c", "word")])
+    index.commit()
+    assert keys(index, "word") == ["a", "c"]
+
+
+def test_what_was_replaced_does_not_pile_up(postgres, space):
+    index, operator = postgres
+    for _ in range(30):
+        for group in range(4):
+            index.delete_group(f"g{group}")
+            add(index, [entry(f"{group}:{i}", "word " * 30, group=f"g{group}") for i in range(10)])
+            index.commit()
+    kept, dead = operator.execute(
+        f'select (select sum(entries) from "{space.name}".things_batches),'
+        f' (select sum(length(ids)) / 4 from "{space.name}".things_dead)'
+    ).fetchone()
+    assert index.count() == 40 == kept - (dead or 0)
+    assert kept <= 80
+
+
+def test_dropped_tables_are_said_to_be_damaged(postgres, space):
+    index, operator = postgres
+    add(index, [entry("a", "word")])
+    index.rollback()
+    operator.execute(f'drop schema "{space.name}" cascade')
+    for _ in range(2):
+        with pytest.raises(Corrupt):
+            add(index, [entry("a", "word")])
+        with pytest.raises(Corrupt):
+            index.count()
+    index.rollback()
+
+
+def test_what_is_told_apart_in_a_url_is_told_apart_on_the_server(space):
+    url = space(POSTGRES).replace("index=things", "index={}")
+    names = ["a", "A", "a%25b", "a%25%25b", "x" * 50, "x" * 51, "é" * 30, 'a"b', "a_state"]
+    indexes = [SearchIndex.open(url.format(quote(name, safe="%")), SCHEMA) for name in names]
+    for i, index in enumerate(indexes):
+        add(index, [entry(f"{i}", "word")])
+        index.commit()
+    assert [keys(index, "word") for index in indexes] == [[f"{i}"] for i in range(len(names))]
+    for index in indexes:
+        index.close()
 
 
 @pytest.fixture(params=[EMBEDDED, POSTGRES], ids=["embedded", "postgresql"])
