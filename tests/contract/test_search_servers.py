@@ -15,7 +15,15 @@ from salient.errors import Misconfigured, Unavailable
 
 pytest.register_assert_rewrite("salient.storage.testing")
 
-from salient.storage.search import Query, Restriction, SearchIndex, lucene, sphinx  # noqa: E402
+from salient.storage.search import (  # noqa: E402
+    Entry,
+    Query,
+    Restriction,
+    SearchIndex,
+    lucene,
+    sphinx,
+)
+from salient.storage.search.entries import prepare  # noqa: E402
 from salient.storage.search.generations import Seen  # noqa: E402
 from salient.storage.testing import RankingContract, SearchContract  # noqa: E402
 from salient.storage.testing.search import SCHEMA, add, entry, keys  # noqa: E402
@@ -177,6 +185,34 @@ def test_one_who_left_the_line_does_not_hold_it_up(opened):
     add(other, [entry("b", "word")])
     other.commit()
     assert sorted(keys(holder, "word")) == ["a", "b"]
+
+
+def test_what_a_server_does_after_its_caller_gave_up_changes_nothing(opened):
+    index, other = opened(), opened()
+    add(index, [entry("kept", "word"), entry("gone", "word")])
+    index.commit()
+    add(other, [entry("late", "word")])
+    shelf, session = other._driver._shelf, other._driver._session
+    idents = [shelf.of_group(session._before, group)[0] for group in ("kept", "gone")]
+    versions = dict(getattr(shelf, "_versions", {}))
+    other.rollback()
+    index.delete_group("gone")
+    index.commit()
+    # Only now the server gets to what `other` had asked for.
+    late = prepare(Entry("late", "late", {"text": "word"}), SCHEMA)
+    shelf.write([((session._born << 32) + 99, late)], session._born)
+    shelf._versions = versions
+    with contextlib.suppress(Unavailable):
+        shelf.bury(idents, session._born)
+    shelf.settle()
+    assert (keys(index, "word"), index.count()) == (["kept"], 1)
+    add(index, [entry("new", "word")])
+    index.commit()
+    assert sorted(keys(index, "word")) == ["kept", "new"]
+    assert (session._born << 32) + 99 not in numbers(index)
+    index.delete_group("kept")
+    index.commit()
+    assert keys(index, "word") == ["new"]
 
 
 @pytest.mark.parametrize("how", ["replaced", "cleared"])

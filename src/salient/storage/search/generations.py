@@ -3,7 +3,7 @@
 A writer takes a lock that the server keeps, and a generation number that nobody had before. What it adds
 is born in that generation, what it takes out dies in it. A commit is one small write: the number that
 readers go by. They see what was born up to it and had not died by it, so a writer that is killed, or
-rolls back, leaves nothing to be seen; the next one removes its leftovers. What is dead for all is kept
+rolls back, leaves nothing to be seen: its generation is void. The next one removes its leftovers. What is dead for all is kept
 for a while, since a search that began before the commit may still read it.
 
 The lock is a lease: its holder and those in line for it beat, and who has seen no beat of another for
@@ -27,10 +27,11 @@ from salient.storage.search.analysis import VERSION
 
 T = TypeVar("T")
 
-ALIVE = 2**32 - 1  # the generation of death of what lives
+ALIVE = 2**31 - 1  # the generation of death of what lives
 _FORMAT = 1
 _SERIAL_BITS = 32  # an entry's number is its generation and, below it, a serial
 _ENDS = 128  # commits remembered with their times
+_VOID = 64  # runs of generations that came to nothing, remembered
 _BEATS = 3  # beats within a lease
 _SAFE = 0.8  # share of the lease after its last beat up to which a holder goes on
 
@@ -41,6 +42,11 @@ class View:
 
     committed: int
     base: int
+    void: tuple[tuple[int, int], ...] = ()
+    """First and last of generations that were opened and never committed: what is of them is nothing.
+
+    A request that timed out may be done by the server much later, when the next writer has tidied up.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,12 @@ class State:
     """The last generation that a writer was given."""
     ends: tuple[tuple[int, float], ...] = ()
     """Commits with their times by the server's clock: the newest ones, not all."""
+    void: tuple[tuple[int, int], ...] = ()
+    """As in `View`: the newest ones, not all."""
 
     @property
     def view(self) -> View:
-        return View(self.committed, self.base)
+        return View(self.committed, self.base, self.void)
 
     def with_opened(self) -> State:
         """The state when one more writer begins."""
@@ -68,9 +76,11 @@ class State:
         ends = (*self.ends, (self.opened, now))
         if len(ends) > _ENDS:
             ends = (*ends[:-1:2], ends[-1])  # fewer only means that the dead stay longer
-        return replace(
-            self, committed=self.opened, base=self.opened if clear else self.base, ends=ends
-        )
+        void = self.void
+        if self.opened > self.committed + 1:
+            void = (*void, (self.committed + 1, self.opened - 1))[-_VOID:]
+        base = self.opened if clear else self.base
+        return replace(self, committed=self.opened, base=base, ends=ends, void=void)
 
     def ended(self, before: float) -> int:
         """The newest generation known to be committed before a time, 0 for none."""
@@ -82,7 +92,8 @@ class State:
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> State:
         ends = tuple((int(generation), float(at)) for generation, at in given["ends"])
-        return cls(int(given["committed"]), int(given["base"]), int(given["opened"]), ends)
+        void = tuple((int(first), int(last)) for first, last in given["void"])
+        return cls(int(given["committed"]), int(given["base"]), int(given["opened"]), ends, void)
 
 
 class Shelf(ABC):
@@ -126,7 +137,10 @@ class Shelf(ABC):
 
     @abstractmethod
     def bury(self, idents: Sequence[int], died: int) -> None:
-        """Note in which generation entries died; those that are not there are passed over."""
+        """Note in which generation entries died; those that are not there are passed over.
+
+        Done late, when another writer has changed an entry, it must leave that one alone.
+        """
 
     @abstractmethod
     def remove(self, idents: Sequence[int]) -> None: ...
@@ -137,11 +151,11 @@ class Shelf(ABC):
 
     @abstractmethod
     def undo(self, view: View) -> None:
-        """Remove what was born after the view, and revive what died after it."""
+        """Remove what was born after the view or is void in it, and revive what died so."""
 
     @abstractmethod
-    def sweep(self, died: int, base: int) -> None:
-        """Remove what died up to a generation, and what was born up to one."""
+    def sweep(self, view: View, died: int, base: int) -> None:
+        """Remove what died up to a generation, if that is not void, and what was born up to one."""
 
     @abstractmethod
     def by_keys(self, view: View, keys: Sequence[str]) -> dict[str, int]: ...
@@ -292,7 +306,7 @@ class _Session:
         self._shelf.undo(self._before)
         died = self._state.ended(self._shelf.now() - grace_s)
         if died:
-            self._shelf.sweep(died, min(died, self._state.base))
+            self._shelf.sweep(self._before, died, min(died, self._state.base))
             ends = tuple(end for end in self._state.ends if end[0] > died)
             self._state = replace(self._state, ends=ends)
 

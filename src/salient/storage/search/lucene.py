@@ -151,15 +151,23 @@ def token(keyword: str) -> str:
 
 def visible(view: View) -> list[Json]:
     """What a reader sees."""
-    born = {"gt": view.base, "lte": view.committed}
-    return [{"range": {"born": born}}, {"range": {"died": {"gt": view.committed}}}]
+    born: Json = {"range": {"born": {"gt": view.base, "lte": view.committed}}}
+    died: Json = {"range": {"died": {"gt": view.committed}}}
+    if not view.void:
+        return [born, died]
+    return [born, any_of([died, *void(view, "died")]), {"bool": {"must_not": void(view, "born")}}]
+
+
+def void(view: View, field: str) -> list[Json]:
+    """Where a generation is of those that came to nothing: any of these."""
+    return [{"range": {field: {"gte": first, "lte": last}}} for first, last in view.void]
 
 
 def pages(ask: Callable[[Json], Json], filters: Sequence[Json], parts: Sequence[str]) -> Iterator[list[Json]]:  # fmt: skip
     """All entries within filters by number, a page of hits at a time, with parts of what they hold."""
     body: Json = {
         "size": _PAGE, "_source": list(parts) or False, "sort": [{"id": "asc"}],
-        "track_total_hits": False, "query": {"bool": {"filter": list(filters)}},
+        "track_total_hits": False, "seq_no_primary_term": True, "query": {"bool": {"filter": list(filters)}},
     }  # fmt: skip
     while True:
         hits: list[Json] = ask(body)["hits"]["hits"]
@@ -368,7 +376,7 @@ class Reader(Snapshot):
 
     def _filters(self, restriction: Restriction) -> list[Json]:
         filters = [
-            _either([self._condition(one) for one in either]) for either in restriction.required
+            any_of([self._condition(one) for one in either]) for either in restriction.required
         ]
         if restriction.excluded:
             excluded = [self._condition(one) for one in restriction.excluded]
@@ -415,7 +423,7 @@ class Reader(Snapshot):
                     field, lambda own, words: [{"prefix": {words: {"value": start}}}, _row(own, [term])]
                 )  # fmt: skip
             case Either(nodes):
-                return _either([self._node(one) for one in nodes])
+                return any_of([self._node(one) for one in nodes])
             case Among() | Between():
                 return {"constant_score": {"filter": self._condition(node), "boost": 1.0}}
         raise InvalidInput(f"no such part of a query: {node!r}")
@@ -475,7 +483,8 @@ def _best(queries: list[Json]) -> Json:
     return {"dis_max": {"queries": queries, "tie_breaker": _TIE}}
 
 
-def _either(queries: list[Json]) -> Json:
+def any_of(queries: list[Json]) -> Json:
+    """At least one of these; of none, nothing."""
     if len(queries) == 1:
         return queries[0]
     if not queries:

@@ -28,7 +28,16 @@ from salient.storage.search.generations import (
     chunks,
     made_of,
 )
-from salient.storage.search.lucene import Fields, Json, Reader, exactly, pages, visible
+from salient.storage.search.lucene import (
+    Fields,
+    Json,
+    Reader,
+    any_of,
+    exactly,
+    pages,
+    visible,
+    void,
+)
 
 T = TypeVar("T")
 
@@ -194,6 +203,7 @@ class _Shelf(Shelf):
     ) -> None:
         self._server, self._name, self._exact = server, name, exact
         self._holder = secrets.token_hex(12)
+        self._versions: dict[int, Json] = {}  # of entries that are to be changed, as they were seen
         self._stood = 0.0  # when we last showed that we stand in line
         about = server.send("GET", "/")
         version = about.get("version", {}) if isinstance(about, dict) else {}
@@ -271,6 +281,7 @@ class _Shelf(Shelf):
         free = holder in (None, own) or seen.expired("holder", (holder, state["beat"]))
         line = [one for one in state["line"] if one[0] == own or not seen.expired(*one)]
         if free and (not line or line[0][0] == own):
+            self._versions.clear()
             opened = State.from_json(state).with_opened()
             taken = {"holder": own, "beat": state["beat"] + 1, "line": line[1:], **opened.as_json()}
             # If the answer is lost, it may have been done: the next try sees its own name there. A
@@ -360,8 +371,14 @@ class _Shelf(Shelf):
         for part in chunks(idents, _BATCH):
             actions: list[Json] = []
             for ident in part:
-                actions += [{"update": {"_id": str(ident)}}, {"doc": {"died": died}}]
-            self._bulk(actions)
+                seen = self._versions.pop(ident)
+                actions += [{"update": {"_id": str(ident), **seen}}, {"doc": {"died": died}}]
+            changed = self._bulk(actions)
+            if changed:
+                # By an earlier attempt of this whose answer was lost, or by another writer's late one.
+                now = self._get(changed, ["died"], realtime="true")
+                if any(source["died"] != died for source in now.values()):
+                    raise Unavailable("entries of the search index were changed meanwhile")
 
     def remove(self, idents: Sequence[int]) -> None:
         for part in chunks(idents, 2 * _BATCH):
@@ -374,19 +391,26 @@ class _Shelf(Shelf):
 
     def undo(self, view: View) -> None:
         self.settle()
-        later = {"gt": view.committed}
-        for page in pages(self._ask, [{"range": {"born": later}}], ()):
+        changed = False
+        later: Json = {"range": {"born": {"gt": view.committed}}}
+        for page in self._pages(any_of([later, *void(view, "born")]), ()):
             self.remove([int(hit["_id"]) for hit in page])
-        died = {"range": {"died": {**later, "lt": ALIVE}}}
-        for page in pages(self._ask, [died], ()):
+            changed = True
+        died: Json = {"range": {"died": {"gt": view.committed, "lt": ALIVE}}}
+        for page in self._pages(any_of([died, *void(view, "died")]), ()):
             self.bury([int(hit["_id"]) for hit in page], ALIVE)
+            changed = True
+        if changed:
+            self.settle()
 
-    def sweep(self, died: int, base: int) -> None:
-        gone = [{"range": {"died": {"lte": died}}}, {"range": {"born": {"lte": base}}}]
-        query = {"bool": {"should": gone, "minimum_should_match": 1}}
+    def sweep(self, view: View, died: int, base: int) -> None:
+        dead: Json = {"bool": {
+            "filter": [{"range": {"died": {"lte": died}}}], "must_not": void(view, "died")
+        }}  # fmt: skip
         # It may take long, and nobody waits for it.
         self._server.send(
-            "POST", f"/{self._name}/_delete_by_query", {"query": query},
+            "POST", f"/{self._name}/_delete_by_query",
+            {"query": any_of([dead, {"range": {"born": {"lte": base}}}])},
             conflicts="proceed", wait_for_completion="false",
         )  # fmt: skip
 
@@ -394,13 +418,21 @@ class _Shelf(Shelf):
         return {
             hit["_source"]["key"]: int(hit["_id"])
             for part in chunks(keys, 1000)
-            for page in pages(self._ask, [*visible(view), {"terms": {"key": list(part)}}], ["key"])
+            for page in self._pages({"terms": {"key": list(part)}}, ["key"], *visible(view))
             for hit in page
         }
 
     def of_group(self, view: View, group: str) -> list[int]:
-        filters = [*visible(view), {"term": {"group": group}}]
-        return [int(hit["_id"]) for page in pages(self._ask, filters, ()) for hit in page]
+        pages_there = self._pages({"term": {"group": group}}, (), *visible(view))
+        return [int(hit["_id"]) for page in pages_there for hit in page]
+
+    def _pages(self, query: Json, parts: Sequence[str], *filters: Json) -> Iterator[list[Json]]:
+        """Entries, noting in which version each was seen."""
+        for page in pages(self._ask, [query, *filters], parts):
+            for hit in page:
+                seen = {"if_seq_no": hit["_seq_no"], "if_primary_term": hit["_primary_term"]}
+                self._versions[int(hit["_id"])] = seen
+            yield page
 
     def read(self, view: View) -> Reader:
         return Reader(self._ask, self._get, self._fields, view, self._exact)
@@ -418,12 +450,14 @@ class _Shelf(Shelf):
             raise Unavailable("the search server has answered in part only")
         return answer
 
-    def _get(self, idents: Sequence[int], parts: Sequence[str]) -> dict[int, Json]:
+    def _get(
+        self, idents: Sequence[int], parts: Sequence[str], realtime: str = "false"
+    ) -> dict[int, Json]:
         found: dict[int, Json] = {}
         for part in chunks(idents, 1000):
             answer = self._server.send(
                 "POST", f"/{self._name}/_mget", {"ids": [str(ident) for ident in part]},
-                _source_includes=",".join(parts), realtime="false", preference="salient",
+                _source_includes=",".join(parts), realtime=realtime, preference="salient",
             )  # fmt: skip
             for one in answer["docs"]:
                 if "error" in one:
@@ -432,19 +466,23 @@ class _Shelf(Shelf):
                     found[int(one["_id"])] = one["_source"]
         return found
 
-    def _bulk(self, actions: list[Json]) -> None:
+    def _bulk(self, actions: list[Json]) -> list[int]:
+        """Send actions; of the changes to versions that were seen, those that found another one."""
         lines = "".join(json.dumps(action, separators=(",", ":")) + "\n" for action in actions)
 
-        def once() -> None:
+        def once() -> list[int]:
+            changed = []
             answer = self._server.once("POST", f"/{self._name}/_bulk", lines)
             for item in answer["items"] if answer["errors"] else ():
                 ((_, result),) = item.items()
                 status = int(result["status"])
                 reason = str(result.get("error", {}).get("reason", ""))[:200]
-                if status == 429 or status >= 500 or status == 403:
+                if status == 409:
+                    changed.append(int(result["_id"]))
+                elif status in (403, 429) or status >= 500:
                     raise Unavailable(f"the search server cannot write: {reason}", status=status)
-                if status >= 400 and status != 404:
+                elif status >= 400 and status != 404:
                     raise InvalidInput(f"the search server refuses an entry: {reason}")
+            return changed
 
-        if actions:
-            self._server.again(once)
+        return self._server.again(once) if actions else []

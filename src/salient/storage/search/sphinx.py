@@ -35,7 +35,7 @@ from salient.storage.search.generations import (
     locked,
     made_of,
 )
-from salient.storage.search.sphinxql import Columns, Reader, Row, hashed, named, visible
+from salient.storage.search.sphinxql import Columns, Reader, Row, hashed, named, visible, void
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _PORT = 9306
@@ -437,9 +437,14 @@ class _Shelf(Shelf):
         self._write_values({i: v for i, v in fresh.items() if i not in self._known})
 
     def bury(self, idents: Sequence[int], died: int) -> None:
+        self._mark(idents, ALIVE, died)
+
+    def _mark(self, idents: Sequence[int], was: int, died: int) -> None:
+        # A statement that timed out may be run late: then it finds another value there.
         for part in chunks(idents, _PAGE):
             self._server.change(
                 f"UPDATE {self._entries} SET died={died} WHERE id IN ({_listed(part)})"
+                f" AND died={was}"
             )
 
     def remove(self, idents: Sequence[int]) -> None:
@@ -450,33 +455,40 @@ class _Shelf(Shelf):
         """Nothing to do: what is written is found at once."""
 
     def undo(self, view: View) -> None:
-        for part in self._idents(f"born>{view.committed}"):
-            self.remove(part)
-        for part in self._idents(f"died>{view.committed} AND died<{ALIVE}"):
-            self.bury(part, ALIVE)
+        born = f"born>{view.committed} OR {void(view, 'born')}"
+        for page in self._rows(born):
+            self.remove([int(row[0]) for row in page])
+        died = f"(died>{view.committed} AND died<{ALIVE}) OR {void(view, 'died')}"
+        for page in self._rows(died, ", died"):
+            generations: dict[int, list[int]] = {}
+            for ident, generation, *_ in page:
+                generations.setdefault(int(generation), []).append(int(ident))
+            for generation, idents in generations.items():
+                self._mark(idents, generation, ALIVE)
 
-    def sweep(self, died: int, base: int) -> None:
-        for condition in (f"died<={died}", f"born<={base}"):
-            for part in self._idents(condition):
-                self.remove(part)
+    def sweep(self, view: View, died: int, base: int) -> None:
+        dead = f"(died<={died} AND ({void(view, 'died')})=0) OR born<={base}"
+        for page in self._rows(dead):
+            self.remove([int(row[0]) for row in page])
 
     def by_keys(self, view: View, keys: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
+        where, columns = visible(view)
         for part in chunks(keys, 500):
             names = {named(key): key for key in part}
             most = 2 * len(part) + 100
             rows = self._server.run(
-                f"SELECT id, keyname FROM {self._entries} WHERE {visible(view)}"
+                f"SELECT id, keyname{columns} FROM {self._entries} WHERE {where}"
                 f" AND keyhash IN ({_listed([hashed(key) for key in part])})"
                 f" LIMIT 0,{most} OPTION max_matches={most}"
             )
-            found |= {names[name]: int(ident) for ident, name in rows if name in names}
+            found |= {names[row[1]]: int(row[0]) for row in rows if row[1] in names}
         return found
 
     def of_group(self, view: View, group: str) -> list[int]:
-        condition = f"{visible(view)} AND grouphash={hashed(group)}"
+        where, columns = visible(view)
+        rows = self._rows(f"grouphash={hashed(group)}", f", groupname{columns}", where)
         name = named(group)
-        rows = self._rows(condition, ", groupname")
         return [int(row[0]) for page in rows for row in page if row[1] == name]
 
     def read(self, view: View) -> Reader:
@@ -503,16 +515,13 @@ class _Shelf(Shelf):
             self._lengths = view.committed, lengths
         return lengths
 
-    def _idents(self, condition: str) -> Iterator[list[int]]:
-        for page in self._rows(condition):
-            yield [int(row[0]) for row in page]
-
-    def _rows(self, condition: str, columns: str = "") -> Iterator[list[Row]]:
+    def _rows(self, expression: str, columns: str = "", where: str = "id>0") -> Iterator[list[Row]]:
+        """Entries of which an expression holds, with more columns, a page at a time."""
         last = 0
         while True:
             rows = self._server.run(
-                f"SELECT id{columns} FROM {self._entries} WHERE {condition} AND id>{last}"
-                f" ORDER BY id ASC LIMIT 0,{_PAGE}"
+                f"SELECT id{columns}, ({expression}) AS o FROM {self._entries}"
+                f" WHERE {where} AND o=1 AND id>{last} ORDER BY id ASC LIMIT 0,{_PAGE}"
             )
             if rows:
                 yield rows

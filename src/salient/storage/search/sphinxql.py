@@ -190,9 +190,19 @@ def prefix_token(start: str) -> str:
     return f"wh{blake2b(start.encode(), digest_size=12).hexdigest()}z"
 
 
-def visible(view: View) -> str:
-    """What a reader sees."""
-    return f"born>{view.base} AND born<={view.committed} AND died>{view.committed}"
+def visible(view: View) -> tuple[str, str]:
+    """What a reader sees, as a WHERE and the columns that it refers to: there is no OR in it."""
+    born = f"born>{view.base} AND born<={view.committed}"
+    if not view.void:
+        return f"{born} AND died>{view.committed}", ""
+    seen = f"(died>{view.committed} OR {void(view, 'died')}) AND ({void(view, 'born')})=0"
+    return f"{born} AND seen=1", f", ({seen}) AS seen"
+
+
+def void(view: View, column: str) -> str:
+    """Where a generation is of those that came to nothing."""
+    runs = (f"({column}>={first} AND {column}<={last})" for first, last in view.void)
+    return " OR ".join(runs) or f"{column}=0"
 
 
 class Reader(Snapshot):
@@ -289,7 +299,8 @@ class Reader(Snapshot):
         return out
 
     def count(self) -> int:
-        ((count,),) = self._run(f"SELECT COUNT(*) FROM {self._table} WHERE {self._visible}")
+        where, columns = self._where(None, ())
+        ((count, *_),) = self._run(f"SELECT COUNT(*){columns} FROM {self._table}{where}")
         return int(count)
 
     # --- statements
@@ -309,9 +320,10 @@ class Reader(Snapshot):
         ]
 
     def _where(self, match: str | None, conditions: Sequence[str]) -> tuple[str, str]:
-        """The WHERE of a statement, and the columns that it refers to: there is no OR in it."""
-        columns = "".join(f", ({one}) AS o{i}" for i, one in enumerate(conditions))
-        parts = [self._visible, *(f"o{i}=1" for i in range(len(conditions)))]
+        """The WHERE of a statement, and the columns that it refers to."""
+        seen, columns = self._visible
+        columns += "".join(f", ({one}) AS o{i}" for i, one in enumerate(conditions))
+        parts = [seen, *(f"o{i}=1" for i in range(len(conditions)))]
         if match:
             parts.insert(0, f"MATCH('{match}')")
         return f" WHERE {' AND '.join(parts)}", columns
