@@ -72,6 +72,7 @@ class Driver(RecordsDriver):
         with self._translated(opening=True):
             self._client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
                 f"mongodb:{host}/?{query}", appname="salient", w="majority",
+                journal=True,
                 serverSelectionTimeoutMS=limit_ms, connectTimeoutMS=limit_ms,
                 socketTimeoutMS=limit_ms + 1000, tz_aware=True,
             )  # fmt: skip
