@@ -19,12 +19,18 @@ class Case:
     server: str
     path: str = ""
     options: tuple[tuple[str, str], ...] = ()
+    through: tuple[tuple[str, str], ...] = ()
+    """What keeps a client from finding its own way around a proxy."""
+    when_hung: tuple[tuple[str, str], ...] = ()
+    """What else bounds a call beside `timeout_s`."""
 
     @property
     def scheme(self):
         return {"elasticsearch": "opensearch"}.get(self.server, self.server)
 
     def url(self, server, *, through=None, **options):
+        if through:
+            options |= dict(self.through)
         url = server.at(self.path, **dict(self.options), **options)
         return url.replace(str(server.port), str(through.port)) if through else url
 
@@ -34,10 +40,10 @@ LEASE = (("lease_s", "3"),)
 
 CASES = [
     Case("kv", "redis", "0", (("prefix", "faults"),)),
-    Case("blob", "s3", "faults"),
+    Case("blob", "s3", "faults", when_hung=(("retry_s", "1"),)),
     Case("sql", "postgresql", "postgres"),
     Case("sql", "mysql", "app"),
-    Case("docs", "mongodb", "faults"),
+    Case("docs", "mongodb", "faults", (("directConnection", "true"),)),
     Case("docs", "postgresql", "postgres"),
     Case("search", "postgresql", "postgres"),
     Case("search", "opensearch", "faults", LEASE),

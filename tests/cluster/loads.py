@@ -71,6 +71,11 @@ class Load(ABC):
     def there(self, n: int) -> bool:
         """Whether all of write `n` is there; `Torn` if only a part is."""
 
+    def missing(self, done: list[int], tried: int) -> list[int]:
+        """Acknowledged writes that are not there; `Torn` if a part of any that was tried is."""
+        there = {n for n in range(tried) if self.there(n)}
+        return [n for n in done if n not in there]
+
     def check(self, done: list[int], tried: int) -> None:  # noqa: B027 # most promise no more
         """What has to hold at the end, beyond every acknowledged write being there."""
 
@@ -167,9 +172,21 @@ class RecordsLoad(Load):
         slot = self.store.get("written", f"{self.name}-slot")
         assert slot is not None
         assert slot["n"] >= max(done)
+
+    def missing(self, done: list[int], tried: int) -> list[int]:
+        idents = [f"{self.name}-{n}-{half}" for n in range(tried) for half in (0, 1)]
+        found: dict[str, Any] = {}
+        for start in range(0, len(idents), 500):
+            found |= self.store.get_many("written", idents[start : start + 500])
+        whole = set()
         for n in range(tried):
-            halves = [self.store.get("written", f"{self.name}-{n}-{half}") for half in (0, 1)]
-            assert (halves[0] is None) == (halves[1] is None), "half of a put_many was kept"
+            halves = [found.get(f"{self.name}-{n}-{half}") for half in (0, 1)]
+            if (halves[0] is None) != (halves[1] is None):
+                raise Torn(f"half of write {n}, which was one put_many")
+            for half in halves:
+                if half is not None and number(self.name, bytes.fromhex(half["body"])) == n:
+                    whole.add(n)
+        return [n for n in done if n not in whole]
 
 
 class SearchLoad(Load):

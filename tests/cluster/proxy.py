@@ -71,12 +71,14 @@ class Proxy:
         while True:
             try:
                 client, _ = listener.accept()
+            except OSError:  # it was closed
+                return
+            try:
                 server = socket.create_connection(("127.0.0.1", self._target), 5)
             except OSError:
-                if listener.fileno() < 0 or self._listener is not listener:
-                    return
                 client.close()
                 continue
+            server.settimeout(None)
             with self._lock:
                 self._open |= {client, server}
             self._run(self._pass, client, server)
