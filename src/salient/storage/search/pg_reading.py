@@ -165,8 +165,13 @@ class _Lists(Lists):
                 names.append(value)
                 ends.append(end)
         hits, there = self._numbered(np.frombuffer(b"".join(h for _, h in found), HIT))
-        values = Values(names, hits, np.concatenate(([0], np.cumsum(there)))[ends])
-        size = values.hits.nbytes + sum(map(len, names)) + 70 * len(names)
+        values = Values(
+            names,
+            np.ascontiguousarray(hits["entry"]),
+            np.ascontiguousarray(hits["count"]),
+            np.concatenate(([0], np.cumsum(there)))[ends],
+        )
+        size = 6 * len(hits) + sum(map(len, names)) + 70 * len(names)
         self._state.keep((code, low, high), values, size)
         return values
 

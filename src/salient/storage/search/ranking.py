@@ -31,10 +31,11 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Values:
-    """The terms of a field that are within bounds, in order, with all their hits end to end."""
+    """The terms of a field that are within bounds, in order, with all their hits end to end, as in HIT."""
 
     values: list[bytes]
-    hits: NDArray[np.void]
+    entries: NDArray[np.uint32]
+    counts: NDArray[np.uint16]
     ends: NDArray[np.int64]
     """Of each value, where its hits end."""
 
@@ -112,8 +113,8 @@ class Matcher:
         if self._codes.kinds[field] == "keyword":
             found = self._lists.within(code, b"", None)
             ranks = np.repeat(np.arange(len(found.values)), np.diff(found.ends, prepend=0))
-            first = found.hits["count"] == 0
-            values[found.hits["entry"][first]] = ranks[first]
+            first = found.counts == 0
+            values[found.entries[first]] = ranks[first]
         else:
             column = self._lists.column(code)
             values[column["entry"]] = column["value"]
@@ -132,8 +133,9 @@ class Matcher:
         else:
             code = self._codes.beside[field] if kind == "date" else self._codes.own[field]
             found = self._lists.within(code, b"", None)
-            so_far = np.concatenate(([0], np.cumsum(mask[found.hits["entry"]])))
-            counts = np.diff(so_far[found.ends], prepend=0)
+            matching = np.flatnonzero(mask[found.entries])
+            owners = np.searchsorted(found.ends, matching, "right")
+            counts = np.bincount(owners, minlength=len(found.values))
             there = np.flatnonzero(counts)
             if len(there) > limit:  # of a tie at the end, the first values stay
                 least = np.partition(counts[there], len(there) - limit)[len(there) - limit]
@@ -232,7 +234,7 @@ class Matcher:
     def _prefix(self, name: str, start: str, term: str) -> tuple[NDArray[np.uint32], Scores]:
         low = start.encode()
         found = self._lists.within(self._codes.beside[name], low, low + b"\xff")
-        entries = np.unique(found.hits["entry"])
+        entries = np.unique(found.entries)
         parts = [(entries, np.ones(len(entries), np.float32)), self._term(name, term)]
         scores = self._one_of(parts)
         matching = np.flatnonzero(scores).astype(np.uint32)
@@ -264,7 +266,7 @@ class Matcher:
             case Between(_, low, high) if kind == "keyword":
                 last = None if high is None else str(high).encode("utf-8", "surrogatepass")
                 first = str(low or "").encode("utf-8", "surrogatepass")
-                out[self._lists.within(code, first, last).hits["entry"]] = True
+                out[self._lists.within(code, first, last).entries] = True
             case Between(_, low, high):
                 column = self._lists.column(code)
                 inside = np.ones(len(column), np.bool_)
