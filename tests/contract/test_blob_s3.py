@@ -298,6 +298,42 @@ def test_server_that_hangs_times_out(servers, prefix):
         blobs.close()
 
 
+def test_replicas_go_on_without_the_server_that_is_killed(servers, prefix, tmp_path):
+    with servers("s3", durable=True) as server:
+        url = server.at(prefix, timeout_s=2, retry_s=0.2)
+        blobs = Blobs.open(
+            f"replicated:[{url}][file:{tmp_path}/a?sync=no][file:{tmp_path}/b?sync=no]?write=quorum"
+        )
+        stop, written = threading.Event(), {}
+
+        def write(worker):
+            for i in range(10_000):
+                if stop.is_set():
+                    return
+                key = f"{worker}/{i % 10}"
+                blobs.put(key, b"%d" % i)  # two of three are enough: it may not raise
+                written[key] = b"%d" % i
+                assert blobs.get(key) == b"%d" % i
+
+        with ThreadPoolExecutor(3) as pool:
+            done = [pool.submit(write, worker) for worker in range(3)]
+            try:
+                time.sleep(1)
+                server.kill()
+                time.sleep(1)
+                server.start()
+                time.sleep(1)
+            finally:
+                stop.set()
+            for one in done:
+                one.result()
+        blobs._driver._replicas[0].away_until = 0.0
+        blobs.repair()
+        with Blobs.open(url) as alone:
+            assert {key: alone.get(key)[32:] for key in alone.list()} == written
+        blobs.close()
+
+
 class Deaf:
     """A proxy that passes requests on and, as often as told, closes instead of passing the answer."""
 

@@ -319,6 +319,21 @@ def test_no_acknowledged_write_is_lost_while_replicas_come_and_go(store):
         assert {store.has(i, key) for i in range(3)} == {found}
 
 
+@ALL
+def test_older_write_that_comes_late_does_not_replace_a_newer_one(store, monkeypatch):
+    spread = store.driver._spread
+
+    def late(*arguments):
+        monkeypatch.undo()
+        store.blobs.put("k", b"newer")  # decided after, and everywhere before
+        spread(*arguments)
+
+    monkeypatch.setattr(store.driver, "_spread", late)
+    store.blobs.put("k", b"older")
+    for i in range(len(store.driver.inner)):
+        assert store.has(i, "k") == b"newer"
+
+
 @QUORUM
 def test_writers_of_one_key_leave_all_replicas_alike(store):
     with ThreadPoolExecutor(6) as pool:

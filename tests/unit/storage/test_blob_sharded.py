@@ -188,7 +188,7 @@ def test_claim_of_a_killed_mover_runs_out(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "bad",
     [
-        "sharded:", "sharded:[memory:][memory:]", "sharded:[memory:][memory:]?names=a,a",
+        "sharded:", "sharded:[memory:][memory:]?names=a,a",
         "sharded:[memory:][memory:]?names=a", "sharded:[memory:]?names=a&ring=b", "sharded:[memory:]?names=a&before=b",
         "sharded:[memory:]?names=a&no=1",
     ],

@@ -30,8 +30,8 @@ _SLOWEST_BYTES_S = 1e6
 class Driver(BlobDriver):
     """`sharded:[URL][URL]…?names=a,b`: a blob is in the store that the ring of names says.
 
-    - `names`: by which the ring knows the stores, in their order; by default their URLs without
-      options. A store that moves elsewhere keeps its name.
+    - `names`: by which the ring knows the stores, in their order; by default 0, 1, 2 and so on. A
+      store that moves to another machine keeps its name and its blobs.
     - `ring`: the names that take blobs, by default all; one left out is being emptied.
     - `before`: the names that the ring had. Until `rebalance` is through, what is not where it
       belongs is read, deleted and listed where it was.
@@ -42,7 +42,7 @@ class Driver(BlobDriver):
 
     def __init__(self, rest: str) -> None:
         inside, options = urls.inner(rest, "sharded")
-        names = _names(options.text("names"), [_name(url) for url in inside])
+        names = _names(options.text("names"), [str(n) for n in range(len(inside))])
         ring = _names(options.text("ring"), names)
         before = _names(options.text("before"), [])
         options.done()
@@ -217,8 +217,3 @@ class Driver(BlobDriver):
 
 def _names(given: str | None, default: Sequence[str]) -> Sequence[str]:
     return default if given is None else [name.strip() for name in given.split(",")]
-
-
-def _name(url: str) -> str:
-    shown = urls.shown(url)
-    return shown if "[" in shown else shown.partition("?")[0]
