@@ -3,6 +3,8 @@
 import uuid
 from contextlib import ExitStack
 
+from tests import kv_stores
+
 
 class Places:
     """Fills in URLs: {tmp} is a folder, {postgresql} (and so on) an empty store on a server.
@@ -60,13 +62,38 @@ class Places:
         return server.at(name)
 
 
-def clocks_of(driver):
+def pass_time(records, seconds):
+    """Have `seconds` pass for all that is stored."""
+    for one in _timed(records._driver):
+        kind = type(one).__module__.rpartition(".")[2]
+        if hasattr(one, "_clock"):
+            one._clock = kv_stores.later(one._clock, seconds)
+        elif kind == "redis":
+            kv_stores.age(one, seconds)
+        else:
+            # A server's clock cannot be moved, so what it keeps is made older.
+            {"postgresql": _age_postgresql, "mongodb": _age_mongodb}[kind](one, seconds)
+
+
+def _timed(driver):
     """All that has an idea of time in a store: its drivers, and the caches above them."""
     if not driver.inner:
         yield driver
     for one in driver.inner:
-        yield from clocks_of(one)
+        yield from _timed(one)
     if hasattr(driver, "_cache"):
         yield driver._cache
         for layer in driver._cache.layers:
             yield layer.driver
+
+
+def _age_postgresql(driver, seconds):
+    with driver._pool.connection() as db:
+        db.execute(
+            driver._sql("update {s}.record set t = t - make_interval(secs => %s)"), (seconds,)
+        )
+
+
+def _age_mongodb(driver, seconds):
+    older = {"$subtract": ["$t", round(seconds * 1000)]}
+    driver._records.update_many({"t": {"$type": "date"}}, [{"$set": {"t": older}}])

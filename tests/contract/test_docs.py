@@ -1,7 +1,5 @@
 """Every document-store backend keeps the same promises."""
 
-import time
-
 import pytest
 
 from salient.errors import Misconfigured
@@ -12,7 +10,7 @@ from salient.storage import docs as module  # noqa: E402
 from salient.storage.docs import Records  # noqa: E402
 from salient.storage.testing import RecordsContract  # noqa: E402
 from salient.storage.testing.docs_changes import BulkContract, ChangesContract  # noqa: E402
-from tests.docs_places import Places, clocks_of  # noqa: E402
+from tests import docs_places  # noqa: E402
 
 URLS = {
     "memory": "memory:",
@@ -37,7 +35,7 @@ URLS = {
 
 @pytest.fixture
 def places(servers, tmp_path):
-    found = Places(servers, tmp_path)
+    found = docs_places.Places(servers, tmp_path)
     yield found
     found.close()
 
@@ -50,17 +48,7 @@ def records(request, places):
 
 @pytest.fixture
 def pass_time(records):
-    """Moves the clocks of embedded stores; a server's own clock cannot be moved, so it sleeps."""
-    clocks = list(clocks_of(records._driver))
-    if not all(hasattr(one, "_clock") for one in clocks):
-        return time.sleep
-
-    def move(seconds):
-        for one in clocks:
-            before = one._clock
-            one._clock = lambda before=before: before() + seconds
-
-    return move
+    return lambda seconds: docs_places.pass_time(records, seconds)
 
 
 class TestRecords(RecordsContract):

@@ -63,6 +63,8 @@ WRAPPERS = {
     for name in ("flaky", "instrumented", "layered", "replicated", "scoped", "sharded")
 }
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 Where: TypeAlias = Mapping[str | Path, Any]
 OrderBy: TypeAlias = str | tuple[str | Path, Literal["rising", "falling"]]
 
@@ -364,7 +366,7 @@ def _time(ttl_s: float | None) -> float | None:
 def _write(record: Mapping[str, Any]) -> str:
     whole = dict(record)
     check(whole)
-    text = json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _encode(whole)
     if len(text) > MAX_RECORD_BYTES // 4 and len(text.encode()) > MAX_RECORD_BYTES:
         raise LimitExceeded("record too large", size_bytes=len(text.encode()))
     return text
