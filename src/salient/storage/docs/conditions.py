@@ -136,14 +136,7 @@ def check(record: JSON, depth: int = 64) -> None:
         raise InvalidInput("a record is nested too deeply")
     match record:
         case dict():
-            for name, value in record.items():
-                if not isinstance(name, str) or "\0" in name:
-                    raise InvalidInput("a field's name is text without NUL", name=ascii(name)[:40])
-                if depth == 1 or not name.isascii():
-                    check(name, depth - 1)
-                if depth > 1 and _plain(value):
-                    continue
-                check(value, depth - 1)
+            _check_fields(record, depth)
         case list() | tuple():
             for value in record:
                 check(value, depth - 1)
@@ -162,6 +155,16 @@ def check(record: JSON, depth: int = 64) -> None:
                 raise InvalidInput("a number of a record is finite")
         case _:
             raise InvalidInput(f"a record holds no {type(record).__name__}")
+
+
+def _check_fields(record: Mapping[JSON, JSON], depth: int) -> None:
+    for name, value in record.items():
+        if not isinstance(name, str) or "\0" in name:
+            raise InvalidInput("a field's name is text without NUL", name=ascii(name)[:40])
+        if depth == 1 or not name.isascii():
+            check(name, depth - 1)
+        if depth == 1 or not _plain(value):
+            check(value, depth - 1)
 
 
 def _plain(value: JSON) -> bool:
