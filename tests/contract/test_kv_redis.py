@@ -119,6 +119,13 @@ def test_key_of_another_kind_is_a_conflict(servers):
         client.close()
 
 
+def test_key_that_the_server_lists_twice_is_given_once(servers, monkeypatch):
+    with KeyValue.open(servers("redis").at("0", prefix="twice")) as kv:
+        pages = iter([[b"5", [b"twice:a", b"twice:b"]], [b"0", [b"twice:b", b"twice:c"]]])
+        monkeypatch.setattr(kv.driver, "_ask", lambda *_: next(pages))
+        assert list(kv.scan()) == ["a", "b", "c"]
+
+
 # --- loss
 
 

@@ -229,6 +229,38 @@ def test_of_two_writers_at_once_the_bottom_decides(make, bottom, shape):
     assert cache.get("k", bottom.load("k")) == b"second"
 
 
+@pytest.mark.parametrize("at", ["put", "swap"])
+def test_writer_that_another_one_overtakes_as_it_ends_keeps_nothing(make, bottom, server, at):
+    cache = make()
+    real = getattr(server, at)
+
+    def overtaken(*args, **options):
+        setattr(server, at, real)
+        done = real(*args, **options)
+        put(cache, bottom, "k", b"newest")
+        return done
+
+    setattr(server, at, overtaken)
+    with cache.writing("k") as write:
+        if at == "swap":
+            bottom["k"] = b"new"
+            write.wrote(b"new")
+    assert cache.get("k", bottom.load("k")) == b"newest"
+
+
+def test_layer_without_messages_still_tells_a_reader_that_it_was_overtaken(make, bottom, server):
+    server.features = frozenset()
+    one, other = make(bus=False), make(bus=False)
+
+    def overtake():
+        bottom.pause = lambda: None
+        put(other, bottom, "k", b"new")
+
+    bottom.pause = overtake
+    assert one.get("k", bottom.load("k")) == b"old"
+    assert one.get("k", bottom.load("k")) == b"new"
+
+
 @shapes
 def test_one_of_many_loads(make, bottom, shape):
     cache = make(**shape)

@@ -153,6 +153,30 @@ def test_value_that_one_store_has_is_agreed_on_before_it_is_read(open_quorum, re
         assert open_quorum().get("k") == first
 
 
+@pytest.mark.parametrize("beaten", [(0, 1), (1, 2), (0, 2), (0, 1, 2)])
+def test_change_that_was_half_accepted_is_not_made_twice(open_quorum, replicas, beaten):
+    """Somebody gets a higher promise from some stores just before they accept."""
+    kv = open_quorum()
+    assert kv.increment("n") == 1
+    somebody = Registers(replicas, quorum=2, tombstone_s=60)
+    asked = []
+
+    def interferes(at, real):
+        def swap(*args, **options):
+            asked.append(at)
+            if asked.count(at) == 2:
+                somebody._promise(at, "n", (99, b"somebody"), somebody._record(at, "n"))
+            return real(*args, **options)
+
+        return swap
+
+    for at in beaten:
+        replicas[at].swap = interferes(at, replicas[at].swap)
+    assert kv.increment("n") == 2
+    assert kv.increment("n") == 3
+    assert kv.get("n") == open_quorum().get("n") == b"3"
+
+
 # --- all
 
 

@@ -87,7 +87,7 @@ class Driver(KeyValueDriver):
             socket_timeout=self._timeout_s,
             socket_connect_timeout=self._timeout_s,
             protocol=2,
-            # The library would try again what is not idempotent, too.
+            # What is tried again is decided here: the library would do so with any call.
             retry=redis.retry.Retry(NoBackoff(), 0),
             **settings,
             **({"ssl_ca_certs": authorities} if tls and authorities else {}),
