@@ -193,7 +193,7 @@ class Cache:
         """Open the upper layers by URL; `memory:`, as the first one, is the layer in this process.
 
         Args:
-            options: those of `Limits.of` and `space` are read; the caller says `done` before.
+            options: those of `Limits.of` and `space` are read, and no other may be left.
 
         Raises:
             Misconfigured: `memory:` in a later place, or what a layer raises.
@@ -439,8 +439,9 @@ class Cache:
                 known = None
                 for key in keys:
                     layer.delete(self._name(key))
-            except Unavailable as exc:
+            except Error as exc:
                 # The change is made. Readers go past the markers, and they expire.
+                known = None
                 _log.warning("cache.layer_lost", keys=len(keys), error=str(exc))
         with self._lock:
             for key in keys:
@@ -562,6 +563,13 @@ class _Listener:
             self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._listen()
+        finally:
+            # Also if it ends by a fault of ours: what nobody keeps fresh is not kept.
+            self._cache.missed(hears=False)
+
+    def _listen(self) -> None:
         seen = 0
         while not self._stop.is_set():
             subscription = self._subscription
@@ -573,7 +581,7 @@ class _Listener:
             self._pay()
             try:
                 message = subscription.get(0.5)
-            except Unavailable:
+            except Error:
                 self._cache.missed(hears=False)
                 self._forget(subscription)
                 continue
@@ -587,7 +595,7 @@ class _Listener:
     def _subscribe(self) -> None:
         try:
             subscription = self._bus.subscribe(self._channel)
-        except Unavailable:
+        except Error:
             return
         with self._lock:
             self._subscription = subscription
@@ -610,7 +618,7 @@ class _Listener:
                 message = self._owed.pop(0)
             try:
                 self._bus.publish(self._channel, message)
-            except Unavailable:
+            except Error:
                 with self._lock:
                     self._owed.append(message)
                 return

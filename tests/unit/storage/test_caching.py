@@ -361,6 +361,39 @@ def test_lost_messages_empty_the_layer_in_the_process(make, bottom, server):
     eventually(lambda: cache.get("k", bottom.load("k")) and cache.peek("k"))
 
 
+@pytest.mark.parametrize("fault", [Corrupt("the file"), Unavailable("closed")])
+def test_listener_that_fails_empties_the_layer_and_listens_anew(make, bottom, server, fault):
+    cache = make(shared=False)
+    cache.get("k", bottom.load("k"))
+    [[queue]] = server._listeners.values()
+
+    def fails(_):
+        raise fault
+
+    queue.get = fails
+    with queue._ready:
+        queue._ready.notify_all()
+    eventually(lambda: cache.peek("k") is None)
+    eventually(lambda: [queue] not in server._listeners.values() and server._listeners)
+    eventually(lambda: cache.get("k", bottom.load("k")) and cache.peek("k"))
+
+
+def test_faulty_layer_leaves_a_write_done_and_readable(make, bottom, server):
+    cache = make()
+    real = server.delete
+
+    def corrupt(key):
+        raise Corrupt("the shared file")
+
+    server.delete = corrupt
+    put(cache, bottom, "k", b"new", known=False)
+    server.delete = real
+    assert cache.get("k", bottom.load("k")) == b"new"
+    put(cache, bottom, "k", b"newer")
+    assert cache.get("k", bottom.load("k")) == b"newer"
+    assert cache.peek("k")
+
+
 def test_lost_server_is_passed_over_by_readers_and_stops_writers(make, bottom, server):
     cache = make(in_process=False)
     cache.get("k", bottom.load("k"))
