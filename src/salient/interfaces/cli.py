@@ -27,6 +27,7 @@ from rich.text import Text as Line
 from salient import errors, log
 from salient.interfaces.python import Workspace
 from salient.interfaces.python import open as open_workspace
+from salient.interfaces.stores import stores
 from salient.model import State
 from salient.pipeline import run as running
 from salient.services import exports as exporting
@@ -40,6 +41,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.add_typer(stores, name="stores")
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 

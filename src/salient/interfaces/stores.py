@@ -1,0 +1,93 @@
+"""`salient stores`: moving to another store, and moving what belongs elsewhere when shards change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, Literal, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from salient import log
+from salient.settings import load
+from salient.storage import moving
+from salient.storage.blob import Blobs
+from salient.storage.docs import Records
+from salient.storage.kv import KeyValue
+from salient.storage.sql import Tables
+
+S = TypeVar("S", Blobs, KeyValue, Records, Tables)
+
+stores = typer.Typer(
+    help="Move to other stores, or between shards.", no_args_is_help=True, add_completion=False
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Front = Annotated[
+    Literal["cache", "blobs", "records", "tables"], typer.Argument(help="As in the settings.")
+]
+Sharded = Annotated[
+    Literal["cache", "blobs", "records"], typer.Argument(help="As in the settings.")
+]
+Old = Annotated[str, typer.Argument(help="URL of the store that has everything.")]
+New = Annotated[str, typer.Argument(help="URL of the store that shall have it.")]
+
+
+@stores.command()
+def copy(front: Front, old: Old, new: New) -> None:
+    """Copy what is in one store into another; what is there already is left alone."""
+    copying = {
+        "cache": partial(_copied, KeyValue.open, moving.copy_keys),
+        "blobs": partial(_copied, Blobs.open, moving.copy_blobs),
+        "records": partial(_copied, Records.open, moving.copy_records),
+        "tables": partial(_copied, Tables.open, moving.copy_tables),
+    }
+    with _counting(f"copying {front}") as report:
+        n = copying[front](old, new, report)
+    out.print(f"{n:,} copied")
+
+
+@stores.command()
+def rebalance(
+    front: Sharded,
+    old: Old,
+    new: New,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would move.")] = False,
+) -> None:
+    """Move what the shards of the new URL look for elsewhere than where the old one put it."""
+    old, new = _filled(old), _filled(new)
+    found = moving.balance(front, old, new, move=not plan)
+    for (source, target), n in sorted(found.moves.items()):
+        out.print(f"{source} → {target}: {n:,}")
+    out.print(f"{found.total:,} {'to move' if plan else 'moved'}")
+
+
+def _copied(
+    open_: Callable[[str], S],
+    copying: Callable[[S, S, moving.Report], int],
+    old: str,
+    new: str,
+    report: moving.Report,
+) -> int:
+    with open_(_filled(old)) as source, open_(_filled(new)) as target:
+        return copying(source, target, report)
+
+
+def _filled(url: str) -> str:
+    """A URL with `{data}` and `{workspace}` filled in as in the settings."""
+    settings = load()
+    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
+    return settings.url(url)
+
+
+@contextmanager
+def _counting(verb: str) -> Iterator[moving.Report]:
+    """A running count on standard error."""
+    columns = (TextColumn("{task.description} {task.completed:,}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(verb, total=None)
+        yield lambda done: bar.update(task, completed=done)
