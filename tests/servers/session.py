@@ -61,6 +61,10 @@ class Servers:
         server.start()
         return server
 
+    def versions(self) -> dict[str, str]:
+        """Of the shared ones that run."""
+        return {name: server.version for (name, _), server in sorted(self._shared.items())}
+
     def close(self) -> None:
         """End all; their logs stay in .salient/servers."""
         if self._session is None:
