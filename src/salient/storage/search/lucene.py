@@ -232,8 +232,11 @@ class Reader(Snapshot):
         limit = min(limit, MAX_WINDOW)
         wanted = limit + limit // 4 + 8
         if wanted > _MAX_NEAREST or self._among(within) <= self._exact:
-            query = exactly(self._fields, vector, within)
-            return [(h, s - 1.0) for h, s in self._scored(query, limit, _BY_SCORE)]
+            scored = self._scored(exactly(self._fields, vector, within), limit, _BY_SCORE)
+            if self._fields.vectors == "dense_vector":
+                return [(handle, score - 1.0) for handle, score in scored]
+            # How OpenSearch turns cosines into scores has changed over its versions.
+            return self._by_cosine(vector, [handle for handle, _ in scored], limit)
         if self._fields.vectors == "knn_vector":
             near = {"vector": vector.tolist(), "k": wanted, "filter": {"bool": {"filter": within}}}
             body: Json = {"query": {"knn": {"vector": near}}}
@@ -242,7 +245,12 @@ class Reader(Snapshot):
             body = {"knn": near | {"num_candidates": min(_MAX_NEAREST, 2 * wanted + 100)}}
         found = self._ask({**body, "size": wanted, "_source": False})["hits"]["hits"]
         # The server's own cosines may come of vectors rounded to bytes.
-        cosines = self.similarities(vector, [int(hit["_id"]) for hit in found])
+        return self._by_cosine(vector, [int(hit["_id"]) for hit in found], limit)
+
+    def _by_cosine(
+        self, vector: NDArray[np.float32], handles: Sequence[int], limit: int
+    ) -> list[tuple[int, float]]:
+        cosines = self.similarities(vector, handles)
         return sorted(cosines.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
     def similarities(self, vector: NDArray[np.float32], handles: Sequence[int]) -> dict[int, float]:
