@@ -212,6 +212,8 @@ class TablesContract:
             again = Query("UPDATE name SET norm = :norm WHERE norm = :norm")
             assert tx.run(again, {"norm": "same"}) == 3
             assert tx.run(BUMP, [{"id": i, "norm": "same"} for i in ("1", "2", "x")]) == 2
+            many = [{"id": f"m{i}", "norm": ""} for i in range(1203)]
+            assert tx.run(ADD, many) == tx.run(BUMP, many) == 1203
             gone = Query("DELETE FROM name WHERE id = :id")
             assert tx.run(gone, [{"id": "1"}, {"id": "x"}]) == 1
             assert tx.run(gone, {"id": "x"}) == 0
