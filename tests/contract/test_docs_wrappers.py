@@ -78,6 +78,20 @@ def test_store_that_missed_a_change_is_repaired_by_a_read(three):
     assert all(990 < left_s <= 1000 for _, left_s in texts)
 
 
+def test_write_after_one_by_a_clock_that_is_ahead_counts(three, monkeypatch):
+    from salient.storage.docs import replicated
+
+    now = replicated.time.time_ns
+    monkeypatch.setattr(replicated.time, "time_ns", lambda: now() + 3600 * 10**9)
+    three.put_many("c", [("a", {"n": 1}), ("b", {"n": 1})])
+    monkeypatch.undo()
+    three.put("c", "a", {"n": 2})
+    assert three.delete("c", "b")
+    assert three.get_many("c", ["a", "b"]) == {"a": {"n": 2}}
+    assert three.put("c", "b", {"n": 3}, only_if_absent=True)
+    assert three.get("c", "b") == {"n": 3}
+
+
 def test_too_few_stores_are_unavailable(three):
     three.put("c", "a", {"n": 1})
     fail(three, 0, 2)

@@ -180,6 +180,26 @@ class RecordsContract:
             records.ensure_index("c", field)
             assert [list(records.query("c", {field: v})) for v in VALUES] == before
 
+    def test_equal_numbers_find_each_other_whether_whole_or_not(self, records: Records) -> None:
+        numbers: list[float] = [
+            1,
+            1.0,
+            0,
+            -0.0,
+            2**53,
+            2.0**53,
+            2**53 + 1,
+            2**62 + 2**14,
+            2.0**62 + 2**14,
+        ]
+        fill(records, ((str(i), {"v": v, "i": i}) for i, v in enumerate(numbers)))
+        for indexed in (False, True):
+            if indexed:
+                records.ensure_index("c", "v")
+            for value in numbers:
+                found = [r["i"] for r in records.query("c", {"v": value})]
+                assert found == [i for i, one in enumerate(numbers) if one == value]
+
     def test_comparisons_mean_what_they_say(self, records: Records) -> None:
         values = [None, True, False, 1, 2.0, 3, "1", "b", "ba", ["b", 1], {"x": 1}]
         fill(records, ((f"{i:02}", {"v": v, "i": i}) for i, v in enumerate(values)))
@@ -276,6 +296,13 @@ class RecordsContract:
             )
         assert won.count(True) == 1
         assert records.get("c", "id") == {"n": won.index(True)}
+
+    def test_only_one_of_many_deletes_a_record(self, records: Records) -> None:
+        for n in range(5):
+            records.put("c", str(n), {})
+            with ThreadPoolExecutor(8) as pool:
+                removed = list(pool.map(lambda _, n=n: records.delete("c", str(n)), range(16)))
+            assert removed.count(True) == 1
 
     def test_query_goes_on_while_others_write(self, records: Records) -> None:
         fill(records, ((f"{i:04}", {"i": i}) for i in range(1500)))
