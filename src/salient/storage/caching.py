@@ -292,8 +292,7 @@ class Cache:
         self._begin(keys, write)
         try:
             for layer in self._shared:
-                for key in keys:
-                    _mark(layer, self._name(key), marker, self.limits.lease_s)
+                _mark(layer, dict.fromkeys(map(self._name, keys), marker), self.limits.lease_s)
             yield write
         except BaseException:
             write.known = None
@@ -437,8 +436,7 @@ class Cache:
                 # Another writer's marker or value may be there, written before ours or after: who
                 # comes next must ask the bottom.
                 known = None
-                for key in keys:
-                    layer.delete(self._name(key))
+                layer.delete_many(map(self._name, keys))
             except Error as exc:
                 # The change is made. Readers go past the markers, and they expire.
                 known = None
@@ -525,8 +523,8 @@ def _entry(value: Loaded | bytes | None) -> bytes:
     return _VALUE + (value.value if isinstance(value, Loaded) else value)
 
 
-def _mark(layer: KeyValue, name: str, marker: bytes, ttl_s: float) -> None:
-    Retry(attempts=3, within_s=1.0)(lambda: layer.put(name, marker, ttl_s=ttl_s))
+def _mark(layer: KeyValue, markers: Mapping[str, bytes], ttl_s: float) -> None:
+    Retry(attempts=3, within_s=1.0)(lambda: layer.put_many(markers, ttl_s=ttl_s))
 
 
 @final

@@ -25,6 +25,9 @@ class Shared(Driver):
     def put(self, key, value, **options):
         return self._served(super().put, key, value, **options)
 
+    def put_many(self, values, **options):
+        return self._served(super().put_many, values, **options)
+
     def swap(self, key, expected, value, **options):
         return self._served(super().swap, key, expected, value, **options)
 
@@ -229,7 +232,7 @@ def test_of_two_writers_at_once_the_bottom_decides(make, bottom, shape):
     assert cache.get("k", bottom.load("k")) == b"second"
 
 
-@pytest.mark.parametrize("at", ["put", "swap"])
+@pytest.mark.parametrize("at", ["put_many", "swap"])
 def test_writer_that_another_one_overtakes_as_it_ends_keeps_nothing(make, bottom, server, at):
     cache = make()
     real = getattr(server, at)

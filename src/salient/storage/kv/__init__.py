@@ -87,7 +87,7 @@ class KeyValueDriver(ABC):
     """What a backend must do. Keys, sizes and times are already checked by `KeyValue`.
 
     A driver's keys are up to 2 * MAX_KEY_BYTES and may hold NUL; each method is
-    atomic among all threads and processes that use the same store, `get_many` for each key.
+    atomic among all threads and processes that use the same store, those of many for each key.
     """
 
     features: frozenset[str] = frozenset({PUBSUB})
@@ -105,6 +105,15 @@ class KeyValueDriver(ABC):
         """The values of those keys that are there."""
         found = ((key, self.get(key)) for key in keys)
         return {key: value for key, value in found if value is not None}
+
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        """Write them all."""
+        for key, value in values.items():
+            self.put(key, value, ttl_s=ttl_s, only_if_absent=False)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove them; return how many were there."""
+        return sum(self.delete(key) for key in keys)
 
     @property
     def hot(self) -> Mapping[str, tuple[bytes | None, float]]:
@@ -250,6 +259,16 @@ class KeyValue:
             _checked(key), _sized(value), ttl_s=_time(ttl_s), only_if_absent=only_if_absent
         )
 
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None = None) -> None:
+        """Store each value under its key; after an error some may be stored and some not.
+
+        Raises:
+            LimitExceeded: a value is over MAX_VALUE_BYTES; nothing was stored.
+        """
+        checked = {_checked(key): _sized(value) for key, value in values.items()}
+        if checked:
+            self._driver.put_many(checked, ttl_s=_time(ttl_s))
+
     def swap(
         self,
         key: str,
@@ -274,6 +293,11 @@ class KeyValue:
     def delete(self, key: str) -> bool:
         """Remove `key`; return whether it was there."""
         return self._driver.delete(_checked(key))
+
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """Remove `keys`; return how many of them were there."""
+        wanted = list(dict.fromkeys(map(_checked, keys)))
+        return self._driver.delete_many(wanted) if wanted else 0
 
     def increment(self, key: str, by: int = 1, *, ttl_s: float | None = None) -> int:
         """Add to a counter, 0 if absent, and return the sum; `get` reads it as decimal text.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from salient.storage import urls
 from salient.storage.faults import Faults
@@ -34,6 +34,19 @@ class Driver(KeyValueDriver):
         return self.faults.write(
             lambda: self._store.put(key, value, ttl_s=ttl_s, only_if_absent=only_if_absent)
         )
+
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        if self.faults.tears():
+            for key in list(values)[: len(values) // 2]:
+                self._store.put(key, values[key], ttl_s=ttl_s, only_if_absent=False)
+            raise self.faults.tear()
+        self.faults.write(lambda: self._store.put_many(values, ttl_s=ttl_s))
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        if self.faults.tears():
+            self._store.delete_many(keys[: len(keys) // 2])
+            raise self.faults.tear()
+        return self.faults.write(lambda: self._store.delete_many(keys))
 
     def delete(self, key: str) -> bool:
         return self.faults.write(lambda: self._store.delete(key))

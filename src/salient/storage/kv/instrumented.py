@@ -7,7 +7,7 @@ from others; by default it is the URL, without secrets.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -50,6 +50,13 @@ class Driver(KeyValueDriver):
             "put",
             lambda: self._store.put(key, value, ttl_s=ttl_s, only_if_absent=only_if_absent),
         )
+
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        self._meter.wrote("put_many", sum(map(len, values.values())))
+        self._meter.measure("put_many", lambda: self._store.put_many(values, ttl_s=ttl_s))
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        return self._meter.measure("delete_many", lambda: self._store.delete_many(keys))
 
     def delete(self, key: str) -> bool:
         return self._meter.measure("delete", lambda: self._store.delete(key))

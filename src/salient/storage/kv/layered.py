@@ -64,6 +64,14 @@ class Driver(KeyValueDriver):
                 write.wrote(bytes(value), ttl_s)
         return done
 
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        with self._cache.writing(*values):
+            self._bottom.put_many(values, ttl_s=ttl_s)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        with self._cache.writing(*keys):
+            return self._bottom.delete_many(keys)
+
     def delete(self, key: str) -> bool:
         with self._cache.writing(key) as write:
             was_there = self._bottom.delete(key)

@@ -6,7 +6,7 @@ import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import final
 
 from salient.errors import Unavailable
@@ -42,6 +42,11 @@ class Driver(KeyValueDriver):
                 return False
             self._write(key, value, ttl_s)
             return True
+
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        with self._lock:
+            for key, value in values.items():
+                self._write(key, value, ttl_s)
 
     def delete(self, key: str) -> bool:
         with self._lock:

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from typing import TypeVar, final
@@ -35,6 +35,7 @@ Argument = bytes | int | str
 Talk = Callable[[Connection], Answer]
 
 _PAGE = 1000
+_PART_BYTES = 1024 * 1024  # of values that are sent at once
 _LONGEST_MS = 2**53
 _GLOB = re.compile(rb"([\\*?\[\]^-])")
 
@@ -127,6 +128,27 @@ class Driver(KeyValueDriver):
         if only_if_absent:
             options.append(b"NX")
         return self._once(_command(b"SET", self._name(key), value, *options)) is not None
+
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        options: list[Argument] = [] if ttl_s is None else [b"PX", _milliseconds(ttl_s)]
+        part: list[tuple[Argument, ...]] = []
+        size = 0
+        for key, value in values.items():
+            part.append((b"SET", self._name(key), value, *options))
+            size += len(value)
+            if len(part) == _PAGE or size > _PART_BYTES:
+                self._once(_commands(part))
+                part, size = [], 0
+        if part:
+            self._once(_commands(part))
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        total = 0
+        for start in range(0, len(keys), _PAGE):
+            names = map(self._name, keys[start : start + _PAGE])
+            removed = self._once(_command(b"DEL", *names))
+            total += removed if isinstance(removed, int) else 0
+        return total
 
     def delete(self, key: str) -> bool:
         return self._once(_command(b"DEL", self._name(key))) == 1
@@ -249,6 +271,25 @@ def _command(*command: Argument) -> Talk:
     def talk(connection: Connection) -> Answer:
         connection.send_command(*command)
         answer: Answer = connection.read_response()
+        return answer
+
+    return talk
+
+
+def _commands(commands: Sequence[tuple[Argument, ...]]) -> Talk:
+    """Several commands that are sent before their answers are read; the last answer is returned."""
+
+    def talk(connection: Connection) -> Answer:
+        connection.send_packed_command(connection.pack_commands(commands))
+        answer: Answer = None
+        refused: redis.exceptions.ResponseError | None = None
+        for _ in commands:
+            try:
+                answer = connection.read_response()
+            except redis.exceptions.ResponseError as exc:
+                refused = exc  # the other answers must not be taken for those of the next call
+        if refused is not None:
+            raise refused
         return answer
 
     return talk

@@ -6,7 +6,7 @@ callers hold no NUL; the store itself, opened without a scope, does not list the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from salient.errors import Misconfigured
 from salient.storage import urls
@@ -44,6 +44,13 @@ class Driver(KeyValueDriver):
         return self._store.put(
             self._prefix + key, value, ttl_s=ttl_s, only_if_absent=only_if_absent
         )
+
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        scoped = {self._prefix + key: value for key, value in values.items()}
+        self._store.put_many(scoped, ttl_s=ttl_s)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        return self._store.delete_many([self._prefix + key for key in keys])
 
     def delete(self, key: str) -> bool:
         return self._store.delete(self._prefix + key)

@@ -8,7 +8,7 @@ moves the keys that then belong elsewhere, about 1/N of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from salient.errors import Conflict, Error, Misconfigured
@@ -40,13 +40,17 @@ class Driver(KeyValueDriver):
         return self._of(key).get_expiring(key)
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        parts: dict[int, list[str]] = {}
-        for key in keys:
-            parts.setdefault(self.ring.at(key), []).append(key)
         found: dict[str, bytes] = {}
-        for at, part in parts.items():
-            found |= self.inner[at].get_many(part)
+        for one, part in self._parts(keys):
+            found |= one.get_many(part)
         return found
+
+    def put_many(self, values: Mapping[str, bytes], *, ttl_s: float | None) -> None:
+        for one, part in self._parts(values):
+            one.put_many({key: values[key] for key in part}, ttl_s=ttl_s)
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        return sum(one.delete_many(part) for one, part in self._parts(keys))
 
     def put(self, key: str, value: bytes, *, ttl_s: float | None, only_if_absent: bool) -> bool:
         return self._of(key).put(key, value, ttl_s=ttl_s, only_if_absent=only_if_absent)
@@ -76,6 +80,12 @@ class Driver(KeyValueDriver):
     def close(self) -> None:
         for one in self.inner:
             one.close()
+
+    def _parts(self, keys: Iterable[str]) -> list[tuple[KeyValueDriver, list[str]]]:
+        parts: dict[int, list[str]] = {}
+        for key in keys:
+            parts.setdefault(self.ring.at(key), []).append(key)
+        return [(self.inner[at], part) for at, part in parts.items()]
 
     def _of(self, key: str) -> KeyValueDriver:
         return self.inner[self.ring.at(key)]

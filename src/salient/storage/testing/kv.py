@@ -72,11 +72,47 @@ class KeyValueContract:
 
     def test_many_are_read_at_once(self, kv: KeyValue) -> None:
         values = {key: key.encode() for key in [*KEYS, *(f"n{i}" for i in range(1500))]}
-        for key, value in values.items():
-            kv.put(key, value)
+        kv.put_many(values)
         assert kv.get_many([]) == {}
         assert kv.get_many(["missing", "a", "a"]) == {"a": b"a"}
         assert kv.get_many([*values, "missing"]) == values
+
+    def test_many_are_replaced_and_removed_at_once(
+        self, kv: KeyValue, pass_time: Callable[[float], None]
+    ) -> None:
+        keys = [f"{i}" for i in range(1200)]
+        kv.put_many({})
+        kv.put("0", b"old", ttl_s=1)
+        kv.get("0")
+        kv.get("1")
+        kv.put_many(dict.fromkeys(keys, b"new"))
+        pass_time(1.5)
+        assert (kv.get("0"), kv.get("1"), kv.get("1199")) == (b"new", b"new", b"new")
+        kv.put_many({"1": b"short", "2": b"short"}, ttl_s=1)
+        assert kv.get("1") == b"short"
+        pass_time(1.5)
+        assert (kv.get("1"), kv.get("2"), kv.get("3")) == (None, None, b"new")
+        assert kv.delete_many([]) == 0
+        assert kv.delete_many([*keys, "0", "missing"]) == 1198
+        assert kv.get("3") is None
+        assert list(kv.scan()) == []
+
+    def test_one_bad_of_many_changes_nothing(self, kv: KeyValue) -> None:
+        with pytest.raises(LimitExceeded):
+            kv.put_many({"a": b"", "b": bytes(MAX_VALUE_BYTES + 1)})
+        with pytest.raises(InvalidInput):
+            kv.put_many({"a": b"", "b\0": b""})
+        with pytest.raises(InvalidInput):
+            kv.put_many({"a": b""}, ttl_s=0)
+        kv.put("c", b"")
+        with pytest.raises(InvalidInput):
+            kv.delete_many(["c", ""])
+        assert list(kv.scan()) == ["c"]
+
+    def test_many_large_values_are_written_at_once(self, kv: KeyValue) -> None:
+        values = {f"{i}": bytes([i]) * 700_000 for i in range(5)}
+        kv.put_many(values)
+        assert kv.get_many(values) == values
 
     # --- expiry
 
@@ -166,8 +202,7 @@ class KeyValueContract:
 
     def test_scan_gives_every_key_once_while_others_come_and_go(self, kv: KeyValue) -> None:
         stay = {f"stay/{i:04}" for i in range(2500)}
-        for key in stay:
-            kv.put(key, b"")
+        kv.put_many(dict.fromkeys(stay, b""))
         seen: list[str] = []
         for i, key in enumerate(kv.scan("stay/")):
             seen.append(key)
@@ -388,6 +423,8 @@ class KeyValueContract:
             lambda: kv.swap("k", b"v", b"w"),
             lambda: kv.get_expiring("k"),
             lambda: kv.get_many(["k"]),
+            lambda: kv.put_many({"k": b""}),
+            lambda: kv.delete_many(["k"]),
             lambda: kv.swap("k", None, None),
             lambda: kv.put("l", b"", only_if_absent=True),
             lambda: list(kv.scan()),
