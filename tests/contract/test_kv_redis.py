@@ -165,6 +165,28 @@ def test_restart_loses_nothing_that_was_acknowledged(own):
         assert kv.get_many(acknowledged) == acknowledged
 
 
+def test_full_server_refuses_and_its_answers_stay_in_step(own):
+    import redis
+
+    client = redis.Redis.from_url(own.url)
+    with KeyValue.open(own.at("0")) as kv:
+        kv.put("k", b"v")
+        client.config_set("maxmemory", "1")
+        for call in (
+            lambda: kv.put("k", b"w"), lambda: kv.increment("n"),
+            lambda: kv.put_many({f"{i}": b"" for i in range(50)}),
+        ):  # fmt: skip
+            with pytest.raises(Unavailable) as info:
+                call()
+            assert "memory" in str(info.value)
+        for _ in range(60):
+            assert kv.get("k") == b"v"
+        client.config_set("maxmemory", "0")
+        assert kv.increment("n") == 1
+        assert sorted(kv.scan()) == ["k", "n"]
+    client.close()
+
+
 def test_silent_server_is_a_timeout(own):
     with KeyValue.open(own.at("0", timeout_s=0.3)) as kv:
         kv.put("k", b"v")
