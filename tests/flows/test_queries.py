@@ -160,7 +160,7 @@ def values(databases):
         "origin": [None, "kb", "found"], "one": busy, "other": busy, "document_id": [*busy, every[-1]],
         "parent_id": ["odd001"], "stage": ["convert", "read"], "after": ["", every[9]], "version": versions[::9],
         "symmetric": [[""], ["merged_with", "partner_of"]], "document": [None, *busy[:2]],
-        "entity": [None, *top[:2]], "predicate": [None, *{r.predicate for r in said}],
+        "entity": top[:2], "predicate": [None, *{r.predicate for r in said}],
         "states": [["done"], ["done", "failed", "queued", "running"], []],
         "types": [["application/pdf", "text/plain"], ["ORG", "PERSON"], ["*"]],
         "owner": ["host:1:2"], "lease_until": [1.8e9 + 0.1], "updated_at": ["2027-01-01T00:00:00.000+00:00"],

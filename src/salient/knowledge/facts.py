@@ -46,9 +46,10 @@ def page(
     sql = tables.load("salient.knowledge", "facts.sql")
     said = _Said(workspace, symmetric)
     chosen = said.values | {"entity": entity, "document": document, "predicate": predicate}
+    some = (sql.count, sql.page) if entity is None else (sql.count_of_entity, sql.page_of_entity)
     with tables.read() as tx:
-        total = int(tx.value(sql.count, chosen) or 0)
-        rows = tx.rows(sql.page, chosen | {"limit": limit, "offset": offset})
+        total = int(tx.value(some[0], chosen) or 0)
+        rows = tx.rows(some[1], chosen | {"limit": limit, "offset": offset})
         verdicts = _verdicts(tx, sql, tables, said)
         return total, [_fact(tx, sql, said, row, verdicts) for row in rows]
 
@@ -75,7 +76,7 @@ def predicates(
     sql = tables.load("salient.knowledge", "facts.sql")
     chosen = _Said(workspace, symmetric).values | {"entity": entity, "document": document}
     with tables.read() as tx:
-        rows = tx.rows(sql.predicates, chosen)
+        rows = tx.rows(sql.predicates if entity is None else sql.predicates_of_entity, chosen)
         return [(r.predicate, r.n) for r in rows]
 
 

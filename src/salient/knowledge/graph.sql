@@ -1,16 +1,18 @@
+-- Names of one finding are of one workspace: saying so of one side is enough, and of both misleads SQLite.
+
 -- fragment: edge
 SELECT s.entity_id AS source, f.predicate AS predicate, o.entity_id AS target, COUNT(DISTINCT f.document_id) AS n, MAX(f.confidence) AS confidence
 FROM finding f JOIN name_entity s ON s.name_id = f.subject_name JOIN name_entity o ON o.name_id = f.object_name
-WHERE f.workspace = :workspace AND s.entity_id <> o.entity_id
+WHERE s.entity_id <> o.entity_id
 
 -- name: entities
 SELECT id, name, type, n_mentions FROM entity WHERE workspace = :workspace AND id IN :ids ORDER BY id
 
 -- name: fact_edges
-{edge} AND s.entity_id IN :ids
+{edge} AND s.workspace = :workspace AND s.entity_id IN :ids
 GROUP BY s.entity_id, f.predicate, o.entity_id
 UNION
-{edge} AND o.entity_id IN :ids
+{edge} AND o.workspace = :workspace AND o.entity_id IN :ids
 GROUP BY s.entity_id, f.predicate, o.entity_id
 ORDER BY n DESC, confidence DESC, source, predicate, target
 
@@ -35,7 +37,7 @@ ORDER BY a.document_id, a.sentence_start LIMIT :limit
 SELECT f.document_id, d.version AS version, f.start_at, f.end_at, f.page, f.quote, f.component, f.confidence
 FROM finding f JOIN document d ON d.id = f.document_id
 JOIN name_entity s ON s.name_id = f.subject_name JOIN name_entity o ON o.name_id = f.object_name
-WHERE f.workspace = :workspace AND s.entity_id = :source AND f.predicate = :predicate AND o.entity_id = :target
+WHERE s.workspace = :workspace AND s.entity_id = :source AND f.predicate = :predicate AND o.entity_id = :target
 ORDER BY f.confidence DESC, f.document_id, f.ordinal LIMIT :limit
 
 -- name: all_entities

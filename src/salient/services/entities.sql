@@ -88,7 +88,7 @@ ORDER BY name_folded, name, id LIMIT :limit OFFSET :offset
 SELECT e.id AS id, e.name AS name, e.type AS type, COUNT(DISTINCT other.document_id) AS n
 FROM name_entity mine JOIN name_document md ON md.name_id = mine.name_id
 JOIN name_document other ON other.document_id = md.document_id
-JOIN name_entity ne ON ne.name_id = other.name_id AND ne.workspace = mine.workspace
+JOIN name_entity ne ON ne.name_id = other.name_id
 JOIN entity e ON e.workspace = ne.workspace AND e.id = ne.entity_id
 WHERE mine.workspace = :workspace AND mine.entity_id = :id AND e.id <> :id
 GROUP BY e.id, e.name, e.type, e.n_mentions ORDER BY n DESC, e.n_mentions, e.name, e.id LIMIT 24
