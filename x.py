@@ -107,7 +107,7 @@ def setup(*, dev: bool = False) -> None:
         step("installing packages (a minute or two the first time)")
         install(*locks)
         done(name, key)
-    key = stamp_of("pyproject.toml", "src/salient/kernels/*.pyx")
+    key = stamp_of("pyproject.toml", "src/salient/kernels/*.pyx", "src/salient/storage/sql/*.pyx")
     if once("built", key):
         step("building the kernels")
         try:
@@ -339,8 +339,9 @@ def clean(_: list[str]) -> None:
         ROOT / "src/salient/interfaces/web/static",
     ):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in [*ROOT.glob("src/salient/kernels/*.so"), *ROOT.glob("src/salient/kernels/_*.c")]:
-        file.unlink()
+    for folder in ("src/salient/kernels", "src/salient/storage/sql"):
+        for file in [*(ROOT / folder).glob("*.so"), *(ROOT / folder).glob("_*.c")]:
+            file.unlink()
 
 
 TASKS = {

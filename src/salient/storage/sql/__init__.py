@@ -11,18 +11,25 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from importlib import resources
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, final
 
 import sqlalchemy
 from sqlalchemy import exc as sa_exc
 
-from salient.errors import Error, InvalidInput, TimedOut, Unavailable
+from salient.errors import Error, InvalidInput, LimitExceeded, TimedOut, Unavailable
 from salient.storage import backends
 from salient.storage.retrying import Retry
 from salient.storage.sql import revisions
 from salient.storage.sql.queries import Queries, Query, parse, storable
+
+if TYPE_CHECKING:
+    import pyarrow
+    from sqlalchemy.sql.elements import TextClause
+
+    from salient.storage.sql.bulk import Source
 
 __all__ = [
     "SCHEMES",
@@ -95,6 +102,14 @@ class TablesDriver(ABC):
     def prepare(self, connection: sqlalchemy.Connection) -> None:  # noqa: B027 # most need nothing
         """Do what has to be done before the schema is changed, in the migration's transaction."""
 
+    def source(
+        self, connection: sqlalchemy.Connection, statement: TextClause, bound: Params
+    ) -> Source:
+        """The rows of a query, to be read as columns."""
+        from salient.storage.sql import bulk
+
+        return bulk.Rows(connection, statement, bound)
+
     def around(self, step: str, run: Callable[[], T], *, commits: bool = False) -> T:
         """Do one step of the work and return what it gives; wrappers add to it here.
 
@@ -113,6 +128,7 @@ class Reading:
 
     def __init__(self, connection: sqlalchemy.Connection, driver: TablesDriver) -> None:
         self._connection, self._driver = connection, driver
+        self._bulk: Source | None = None
 
     def rows(self, query: Query, params: Params | None = None) -> list[Row]:
         """All rows of a query.
@@ -149,7 +165,78 @@ class Reading:
                     return
                 yield from rows
 
+    def batches(
+        self, query: Query, params: Params | None = None, *, rows: int = 65536
+    ) -> Iterator[pyarrow.RecordBatch]:
+        """Yield the rows of a query as Arrow batches, as this transaction sees them.
+
+        A column is int64, double, utf8 or binary, by its declared type, or else by its first value
+        that is not NULL; a query whose column mixes them has to CAST. There is at least one batch,
+        so that the columns are known; memory does not grow with the number of rows. Until they are
+        used up or closed, the transaction runs nothing else.
+
+        Args:
+            rows: the most of one batch; large rows make it end earlier.
+
+        Raises:
+            InvalidInput: values of a column are of different kinds, or it is no query; from other
+                methods of this object: batches are still being read.
+            LimitExceeded: an integer has more than 64 bits.
+            Misconfigured: pyarrow is not installed.
+        """
+        from salient.storage.sql import bulk, columns
+
+        bulk.arrow()
+        with self._source(query, params) as source:
+            first = True
+            while self._read(query, source, rows) or first:
+                if first:
+                    for i, kind in enumerate(source.columns.kinds):
+                        if kind in (columns.AUTO, columns.NUMBER):
+                            source.columns.fix(i, _step(self._driver, query.name, partial(source.kind, i)))  # fmt: skip
+                first = False
+                yield bulk.record_batch(source.names, source.columns.take())
+
+    def dicts(self, query: Query, params: Params | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a query as dictionaries: the quickest way to get many of them.
+
+        The same is true of them as of `batches`; pyarrow is not needed.
+        """
+        with self._source(query, params) as source:
+            names = list(source.names)
+            while self._read(query, source, 4096):
+                yield from source.columns.take_dicts(names)
+
+    @contextmanager
+    def _source(self, query: Query, params: Params | None) -> Iterator[Source]:
+        statement, bound = query.bound(params)
+        open_source = partial(self._driver.source, self._connection, statement, bound)
+        self._bulk = source = self._step(query, open_source)
+        try:
+            yield source
+        finally:
+            self._end()
+
+    def _read(self, query: Query, source: Source, rows: int) -> int:
+        if self._bulk is not source:
+            raise InvalidInput("the transaction has ended")
+        try:
+            return _step(self._driver, query.name, partial(source.read, rows))
+        except TypeError as exc:
+            raise InvalidInput(f"query {query.name!r}: {exc}: CAST them to one") from exc
+        except OverflowError as exc:
+            raise LimitExceeded(f"query {query.name!r}: {exc}") from exc
+
+    def _end(self) -> None:
+        """Leave the connection to other queries."""
+        source, self._bulk = self._bulk, None
+        if source is not None:
+            with _translated(self._driver):
+                source.close()
+
     def _step(self, query: Query, run: Callable[[], T]) -> T:
+        if self._bulk is not None:
+            raise InvalidInput("batches are being read: use them up, or close them, first")
         return _step(self._driver, query.name, run)
 
     def _execute(self, query: Query, params: Params | None) -> sqlalchemy.CursorResult[Any]:
@@ -242,7 +329,11 @@ class Tables:
         self._in_use.writing = True
         try:
             with self._connected(write=True) as connection:
-                yield Transaction(connection, self._driver)
+                unit = Transaction(connection, self._driver)
+                try:
+                    yield unit
+                finally:
+                    unit._end()
         finally:
             self._in_use.writing = False
 
@@ -250,7 +341,11 @@ class Tables:
     def read(self) -> Iterator[Reading]:
         """Read one snapshot for the length of the block."""
         with self._connected(write=False) as connection:
-            yield Reading(connection, self._driver)
+            unit = Reading(connection, self._driver)
+            try:
+                yield unit
+            finally:
+                unit._end()
 
     def migrate(self, to: str = "head") -> None:
         """Bring the schema to a revision, by default the newest; nothing to do is quick.

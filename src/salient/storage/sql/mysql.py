@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from pymysql.cursors import Cursor, SSCursor
 from sqlalchemy import event
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.elements import TextClause
 
 from salient.errors import (
     Conflict,
@@ -28,7 +29,8 @@ from salient.errors import (
     Unavailable,
 )
 from salient.storage.retrying import Retry
-from salient.storage.sql import TablesDriver, addresses
+from salient.storage.sql import TablesDriver, addresses, bulk, columns
+from salient.storage.sql.bulk import Source
 
 _GRACE_S = 2.0  # the server's own time-outs come first
 _HELD = "salient_lock"
@@ -45,6 +47,11 @@ def _number(text: Any) -> int | float:
     return int(text) if str(text).lstrip("-").isdigit() else float(text)
 
 
+_KINDS = {
+    **dict.fromkeys((FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24), columns.INT),
+    **dict.fromkeys((FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.YEAR), columns.INT),
+    **dict.fromkeys((FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE), columns.FLOAT),
+}
 _CONVERSIONS = conversions | {FIELD_TYPE.DECIMAL: _number, FIELD_TYPE.NEWDECIMAL: _number}
 
 
@@ -111,6 +118,11 @@ class Driver(TablesDriver):
         # Whatever happens, nobody else gets a connection without its limit.
         connection.detach()
         server.patience(None)
+
+    def source(
+        self, connection: sqlalchemy.Connection, statement: TextClause, bound: Mapping[str, Any]
+    ) -> Source:
+        return bulk.Rows(connection, statement, bound, _KINDS)
 
     def fault(self, exc: sa_exc.DBAPIError) -> Error | None:
         return fault(exc.orig, f"MySQL at {self.address.place}", self.address)
@@ -263,6 +275,7 @@ _NUMBERS: Sequence[tuple[frozenset[int], type[Error], str]] = (
         Unavailable,
         "cannot be used now",
     ),
+    (frozenset(range(1, 60)), Unavailable, "has trouble with its files"),
     (frozenset({1022, 1048, 1062, 1169, 1364, 1451, 1452, 1557, 1586, 3819, 4025}), Conflict, "refuses the row"),
     (frozenset({1153, 1264, 1301, 1390, 1406, 1436, 1690, 3170}), LimitExceeded, "cannot take so large a value"),
     (frozenset({1300, 1366}), InvalidInput, "cannot keep that text"),

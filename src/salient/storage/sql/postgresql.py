@@ -15,6 +15,7 @@ from psycopg.adapt import Loader
 from psycopg.client_cursor import ClientCursorMixin
 from sqlalchemy import event
 from sqlalchemy import exc as sa_exc
+from sqlalchemy.sql.elements import TextClause
 
 from salient.errors import (
     Conflict,
@@ -27,7 +28,8 @@ from salient.errors import (
     Unavailable,
 )
 from salient.storage.retrying import Retry
-from salient.storage.sql import TablesDriver, addresses
+from salient.storage.sql import TablesDriver, addresses, bulk, bulk_postgresql
+from salient.storage.sql.bulk import Source
 
 RV = TypeVar("RV")
 
@@ -129,6 +131,13 @@ class Driver(TablesDriver):
         from salient.storage.sql import scopes_postgresql
 
         scopes_postgresql.forget(connection)
+
+    def source(
+        self, connection: sqlalchemy.Connection, statement: TextClause, bound: Mapping[str, Any]
+    ) -> Source:
+        sql, values, _ = bulk.compiled(connection, statement, bound)
+        server = _server(connection)
+        return bulk_postgresql.Copy(server, bulk_postgresql.mogrified(server, sql, values))
 
     def fault(self, exc: sa_exc.DBAPIError) -> Error | None:
         return fault(exc.orig, f"Postgres at {self.address.place}", self.address)

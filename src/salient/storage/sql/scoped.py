@@ -9,15 +9,18 @@ counted, changed nor made; the schema cannot be changed. That a key is taken is 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
-from typing import final
+from typing import Any, final
 
 import sqlalchemy
 from sqlalchemy import exc as sa_exc
+from sqlalchemy.sql.elements import TextClause
 
 from salient.errors import Error, InvalidInput, Misconfigured, Unsupported
 from salient.storage import sql, urls
 from salient.storage.sql import Tables, scopes
+from salient.storage.sql.bulk import Source
 from salient.storage.sql.wrapping import Wrapping
 
 _WAYS = ("mysql", "postgresql", "sqlite")
@@ -62,6 +65,12 @@ class Driver(Wrapping):
         if exc.orig is not None and self._way.refused(exc.orig):
             return InvalidInput(f"workspace {self.workspace!r} may not do that", workspace=self.workspace)  # fmt: skip
         return self.inside.fault(exc)
+
+    def source(
+        self, connection: sqlalchemy.Connection, statement: TextClause, bound: Mapping[str, Any]
+    ) -> Source:
+        self._way.check(statement.text)
+        return super().source(connection, statement, bound)
 
     def prepare(self, connection: sqlalchemy.Connection) -> None:
         raise Unsupported("a workspace cannot change the schema: migrate the database itself")

@@ -67,6 +67,10 @@ def prepared(
     return inside.replace(f"/{address.database}", f"/{account}", 1), install
 
 
+def check(sql: str) -> None:
+    """Nothing: the server knows what its user may do."""
+
+
 def refused(exc: BaseException | None) -> bool:
     """Whether an exception of PyMySQL says that the account may not do that."""
     return bool(exc is not None and exc.args and exc.args[0] in _REFUSED)

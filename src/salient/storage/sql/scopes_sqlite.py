@@ -93,6 +93,16 @@ def _install(driver: TablesDriver, workspace: str) -> None:
     event.listen(engine, "reset", back, insert=True)  # before the driver's own
 
 
+def check(sql: str) -> None:
+    """See whether a workspace may run a statement at all.
+
+    Raises:
+        InvalidInput: it does not read or change rows.
+    """
+    if not _FIRST.match(sql):
+        raise InvalidInput("a workspace's statements read and change rows, nothing else")
+
+
 def refused(exc: BaseException) -> bool:
     """Whether an exception of sqlite3 says that the guard stopped a statement."""
     return getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_AUTH or str(exc).startswith(
@@ -206,13 +216,8 @@ class _Guard:
         self.on = True
 
     def statement(self, sql: str) -> _Statement:
-        """The frame of one statement.
-
-        Raises:
-            InvalidInput: it is none that a workspace may run.
-        """
-        if not _FIRST.match(sql):
-            raise InvalidInput("a workspace's statements read and change rows, nothing else")
+        """The frame of one statement; raises as `check` does."""
+        check(sql)
         return _Statement(self)
 
     def settle(self, *, write: bool) -> int:

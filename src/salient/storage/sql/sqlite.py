@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,12 +17,15 @@ import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.elements import TextClause
 
 from salient.errors import Error, Misconfigured
 from salient.storage import sqlitefile
-from salient.storage.sql import TablesDriver
+from salient.storage.sql import TablesDriver, bulk, bulk_sqlite
+from salient.storage.sql.bulk import Source
 
 _WHAT = "database file"
+_WAY = "salient_way"
 
 
 class Driver(TablesDriver):
@@ -71,7 +75,17 @@ class Driver(TablesDriver):
         if self._folder is not None:
             self._folder()
 
-    def _configure(self, db: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    def source(
+        self, connection: sqlalchemy.Connection, statement: TextClause, bound: Mapping[str, Any]
+    ) -> Source:
+        way = connection.connection.info.get(_WAY)
+        if way is None:
+            return super().source(connection, statement, bound)
+        sql, _, values = bulk.compiled(connection, statement, bound)
+        return bulk_sqlite.Steps(way, sql, values)
+
+    def _configure(self, db: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info[_WAY] = bulk_sqlite.handle(db)
         sqlitefile.configure(db, timeout_s=self._timeout_s)
         db.execute("PRAGMA cache_size = -16000")  # 16 MB a connection
         db.execute("PRAGMA case_sensitive_like = ON")  # as on the other databases

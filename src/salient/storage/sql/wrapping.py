@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import exc as sa_exc
+from sqlalchemy.sql.elements import TextClause
 
 from salient.errors import Error
 from salient.storage.sql import TablesDriver
+from salient.storage.sql.bulk import Source
 
 T = TypeVar("T")
 
@@ -43,6 +45,11 @@ class Wrapping(TablesDriver):
 
     def prepare(self, connection: sqlalchemy.Connection) -> None:
         self.inside.prepare(connection)
+
+    def source(
+        self, connection: sqlalchemy.Connection, statement: TextClause, bound: Mapping[str, Any]
+    ) -> Source:
+        return self.inside.source(connection, statement, bound)
 
     def around(self, step: str, run: Callable[[], T], *, commits: bool = False) -> T:
         return self.inside.around(step, run, commits=commits)
