@@ -81,3 +81,21 @@ def embedded(tmp_path_factory):
 def test_exports_are_the_same_bytes_on_every_stack(stack, servers, tmp_path, embedded):
     with stores_of(stack, servers, tmp_path) as stores:
         assert story(tmp_path, stores) == embedded
+
+
+@pytest.mark.slow
+def test_a_search_server_without_vectors_finds_by_words(servers, tmp_path):
+    place = servers("opensearch").at(f"t{uuid.uuid4().hex[:10]}") + "?index={workspace}-{index}"
+    with salient.open(tmp_path, pipeline={"processes": 1}, storage={"search": place}) as workspace:
+        if workspace.app.context.indexes.by_meaning:
+            pytest.fail("this server has vectors: the test needs one that has none")
+        workspace.add(CORPUS / "contracts")
+        assert workspace.search("supply agreement").total
+        assert workspace.search("supply agreement", mode="meaning").total
+        answers = [workspace.ask(q) for q in QUESTIONS]
+        assert sum(a.found for a in answers) >= 3
+        first = workspace.call("documents.list", limit=1).documents[0]
+        like = workspace.similar(first.id).documents
+        assert like
+        assert like[0].score == 1.0
+        assert like[0].pair is not None

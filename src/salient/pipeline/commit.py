@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,17 @@ class Indexes:
     documents: SearchIndex
     passages: SearchIndex
 
+    def put(self, documents: Sequence[Entry], passages: Sequence[Entry]) -> None:
+        """Add entries; without their vectors where a server has no use for them."""
+        for index, entries in ((self.passages, passages), (self.documents, documents)):
+            kept = entries if self.by_meaning else [replace(e, vector=None) for e in entries]
+            index.put(kept)
+
+    @property
+    def by_meaning(self) -> bool:
+        """Whether both can be searched by vectors; without, words and filters find all the same."""
+        return all("vectors" in index.features for index in (self.documents, self.passages))
+
     def commit(self) -> None:
         # Passages first: a document that is found has its passages.
         self.passages.commit()
@@ -108,8 +119,7 @@ class Committer:
                 whole, parts = self._entries(outcome, rows[outcome.document_id], readings)
                 documents.append(whole)
                 passages.extend(parts)
-        self._indexes.passages.put(passages)
-        self._indexes.documents.put(documents)
+        self._indexes.put(documents, passages)
         self._indexes.commit()
         gone = self._children_gone(current)
         touched: set[str] = set()

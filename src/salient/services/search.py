@@ -161,7 +161,7 @@ def query_of(request: SearchRequest, context: Context, facets: Sequence[str] = (
     vector = None
     by_meaning = request.mode == "meaning"
     by_meaning |= request.mode == "hybrid" and not _EXACT.search(text or "")
-    if text and by_meaning:
+    if text and by_meaning and context.indexes.by_meaning:
         vector = context.components.encoder.encode([text])[0]
         if not vector.any():
             vector = None

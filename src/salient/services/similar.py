@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import numpy as np
@@ -15,6 +16,8 @@ from salient.services import Context, service
 from salient.services.quotes import quote
 from salient.services.views import DocumentId, EntityCount, Quote
 from salient.storage.search import Query
+
+_PHRASES = 20
 
 
 class FindSimilar(Value):
@@ -33,7 +36,10 @@ class PassagePair(Value):
 
 
 class Similar(Value):
-    """A document, how like it is (cosine, -1 to 1), and why."""
+    """A document, how like it is, and why.
+
+    `score` is the cosine, -1 to 1; without vectors, the share of the best match's score.
+    """
 
     document: Document
     score: float
@@ -51,17 +57,17 @@ class SimilarDocuments(Value):
 def documents(request: FindSimilar, context: Context) -> SimilarDocuments:
     """Find documents that are alike in meaning, with shared entities and the nearest passages.
 
+    On a search server without vectors, those that have its keyphrases.
+
     Raises:
         NotFound: no such document, or it has no text.
     """
     context.texts.text(request.id)  # says why when there is none
-    vectors = context.indexes.documents.vectors(request.id)
-    if not len(vectors):
+    query = _like(request, context)
+    if query is None:
         return SimilarDocuments(documents=())
-    query = Query(
-        text=None, vector=vectors[0], exclude={"document": (request.id,)}, limit=request.limit
-    )
     hits = context.indexes.documents.search(query).hits
+    best = 1.0 if context.indexes.by_meaning else max((h.score for h in hits), default=1.0)
     rows = context.ledger.rows([request.id, *(h.group for h in hits)])
     mine = _passages(context, request.id)
     found = []
@@ -71,12 +77,30 @@ def documents(request: FindSimilar, context: Context) -> SimilarDocuments:
         found.append(
             Similar(
                 document=as_document(rows[hit.group]),
-                score=round(hit.score, 4),
+                score=round(hit.score / best, 4),
                 shared_entities=_shared(context, request.id, hit.group),
                 pair=_pair(context, rows, request.id, mine, hit.group),
             )
         )
     return SimilarDocuments(documents=tuple(found))
+
+
+def _like(request: FindSimilar, context: Context) -> Query | None:
+    """What is asked of the index; None for a document that has nothing to compare."""
+    others = {"document": (request.id,)}
+    if context.indexes.by_meaning:
+        vectors = context.indexes.documents.vectors(request.id)
+        return (
+            Query(text=None, vector=vectors[0], exclude=others, limit=request.limit)
+            if len(vectors)
+            else None
+        )
+    text, made = context.texts.text(request.id), context.texts.annotations(request.id)
+    phrases = [text.text[a:b] for a, b, _, _ in made.labelled(made.keyphrases)][:_PHRASES]
+    if not phrases:
+        return None
+    words = " ".join(word for phrase in phrases for word in re.findall(r"\w+", phrase))
+    return Query(text=words, exclude=others, limit=request.limit)
 
 
 def _passages(context: Context, ident: str) -> Passages | None:
