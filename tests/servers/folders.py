@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -44,17 +45,24 @@ class Session:
         self.block, self._lock = _block()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.block}-", dir=root()))
         self.folder.chmod(0o755)  # one server runs as another user
-        self._ports = iter(range(FIRST + self.block * BLOCK, FIRST + (self.block + 1) * BLOCK))
+        # Those given back come to the end: what still knows of one must not find another's server.
+        self._ports = deque(range(FIRST + self.block * BLOCK, FIRST + (self.block + 1) * BLOCK))
         command = [sys.executable, str(Path(__file__)), str(self.folder)]
         # Not of our terminal's group: Ctrl-C must not end it before us.
         self._watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
     def port(self) -> int:
         """A port that nobody listens on, nor on the one 10,000 above."""
-        for port in self._ports:
+        for _ in range(len(self._ports)):
+            port = self._ports.popleft()
             if _free(port) and _free(port + 10_000):
                 return port
+            self._ports.append(port)
         raise RuntimeError(f"a session has {BLOCK} ports, and all are taken")
+
+    def give_back(self, port: int) -> None:
+        """Have it taken by a later server."""
+        self._ports.append(port)
 
     def note(self, pid: int) -> None:
         """Have this process ended with the session, at the latest."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -51,11 +53,17 @@ class Server(ABC):
         self._process: subprocess.Popen[bytes] | None = None
         self._version = ""
         if session is not None:
-            self.port = session.port()
-            self.folder = session.folder / f"{self.name}-{self.port}"
-            self.folder.mkdir()
+            self.port, self._more = session.port(), list[int]()
+            self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=session.folder))
+            self.folder.chmod(0o755)  # some run as another user
             self.data = self.folder / "data"
             self.log = self.folder / "log"
+
+    def another_port(self) -> int:
+        """For a server that listens on several."""
+        assert self._session is not None
+        self._more.append(self._session.port())
+        return self._more[-1]
 
     # What a kind of server says of itself.
 
@@ -174,9 +182,14 @@ class Server(ABC):
             one.resume()
 
     def close(self) -> None:
-        """End it for good."""
+        """End it for good, and remove its data; its log stays until the session's end."""
         if self._process is not None:
             self.stop()
+        if self._session is not None:
+            shutil.rmtree(self.data, ignore_errors=True)
+            for port in (self.port, *self._more):
+                self._session.give_back(port)
+            self._session = None
 
     def forget(self) -> None:
         """Note that the session has ended it."""

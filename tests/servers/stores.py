@@ -58,7 +58,7 @@ class S3(Server):
 
     def prepare(self) -> None:
         self.data.mkdir()
-        self._ports = [self._session.port() for _ in range(4)]
+        self._ports = [self.another_port() for _ in range(4)]
 
     def command(self) -> list[str]:
         program = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")  # fmt: skip
