@@ -64,6 +64,9 @@ T = TypeVar("T")
 MIGRATION_S = 600.0
 """How long to wait while others change the schema."""
 
+# MySQL ends a snapshot in which a table is read whose shape has changed since.
+_AMID_CHANGES = Retry(attempts=3)
+
 Row: TypeAlias = sqlalchemy.Row[Any]
 Params: TypeAlias = Mapping[str, Any]
 
@@ -367,8 +370,11 @@ class Tables:
                     raise
 
     def _is_at(self, to: str) -> bool:
-        with self.read() as reading, _translated(self._driver):
-            return revisions.is_at(reading._connection, to)
+        def look() -> bool:
+            with self.read() as reading, _translated(self._driver):
+                return revisions.is_at(reading._connection, to)
+
+        return _AMID_CHANGES(look)
 
     def _move(self, to: str) -> None:
         from salient.storage.sql import migrating
@@ -383,8 +389,12 @@ class Tables:
 
     def revision(self) -> str | None:
         """The schema's revision; None before the first migration."""
-        with self.read() as reading, _translated(self._driver):
-            return revisions.current(reading._connection)
+
+        def look() -> str | None:
+            with self.read() as reading, _translated(self._driver):
+                return revisions.current(reading._connection)
+
+        return _AMID_CHANGES(look)
 
     def close(self) -> None:
         self._closed = True
