@@ -169,6 +169,10 @@ def test(arguments: list[str]) -> None:
     # One thread a process: the tests run side by side.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"):
         env.setdefault(name, "1")
+    if not arguments:
+        # Some 11,000 tests, many of which wait for servers: two at a time even on one core.
+        workers = max(2, min(8, os.cpu_count() or 2))
+        arguments = ["-n", str(workers), "--dist", "worksteal"]
     sys.exit(subprocess.call([str(PYTHON), "-m", "pytest", *arguments], cwd=ROOT, env=env))
 
 

@@ -136,7 +136,13 @@ def _whole(config: pytest.Config, exitstatus: int) -> bool:
     chosen = [Path(arg.partition("::")[0]).resolve() for arg in config.args if "::" not in arg]
     covered = any(CONTRACT.is_relative_to(path) for path in chosen)
     option = config.option
-    picked = option.keyword or option.markexpr or option.deselect or option.ignore or option.lf
+    picked = (
+        option.keyword
+        or option.markexpr
+        or option.deselect
+        or option.ignore
+        or getattr(option, "lf", False)
+    )
     return covered and not picked and exitstatus in (0, 1)
 
 
