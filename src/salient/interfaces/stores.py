@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from salient import log
+from salient.learning.vectors import open_encoder
+from salient.pipeline.commit import document_schema, passage_schema
 from salient.settings import load
-from salient.storage import moving
+from salient.storage import moving, search
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
 from salient.storage.kv import KeyValue
@@ -64,6 +66,24 @@ def rebalance(
     for (source, target), n in sorted(found.moves.items()):
         out.print(f"{source} → {target}: {n:,}")
     out.print(f"{found.total:,} {'to move' if plan else 'moved'}")
+
+
+@stores.command()
+def definition(
+    folder: Annotated[
+        str, typer.Option(help="Where the server keeps its files.")
+    ] = "/var/lib/sphinx",
+) -> None:
+    """Print what a search server such as Sphinx needs in its own configuration."""
+    settings = load()
+    dimensions = open_encoder(settings.nlp.encoder).dimensions
+    schemas = {
+        "documents": document_schema(dimensions),
+        "passages": passage_schema(dimensions),
+    }
+    for name, schema in schemas.items():
+        url = settings.url(settings.storage.search, index=name)
+        out.print(search.definition(url, schema, folder), markup=False)
 
 
 def _copied(

@@ -156,3 +156,17 @@ def test_copying_from_the_command_line(tmp_path, monkeypatch):
     assert "1 copied" in done.output
     with Blobs.open(f"file:{tmp_path}/other") as blobs:
         assert blobs.get("a/b") == b"content"
+
+
+def test_what_sphinx_needs_is_printed(monkeypatch):
+    place = "sphinx://127.0.0.1:9306/salient_{workspace}_{index}"
+    monkeypatch.setenv("SALIENT_STORAGE__SEARCH", place)
+    done = CliRunner().invoke(cli, ["stores", "definition", "--folder", "/data/sphinx"])
+    assert done.exit_code == 0, done.output
+    assert "index salient_default_documents_entries" in done.output
+    assert "path = /data/sphinx/salient_default_passages_entries" in done.output
+
+
+def test_embedded_index_needs_no_definition():
+    done = CliRunner().invoke(cli, ["stores", "definition"])
+    assert isinstance(done.exception, Unsupported)

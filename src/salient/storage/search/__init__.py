@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salient.errors import InvalidInput, LimitExceeded, Unavailable, Unsupported
-from salient.storage import backends
+from salient.storage import backends, urls
 from salient.storage.search.entries import (
     MAX_KEY_BYTES,
     MAX_KEYWORD_BYTES,
@@ -199,6 +199,24 @@ def driver(url: str, schema: IndexSchema) -> SearchDriver:
     module, rest = backends.find("search", {**SCHEMES, **WRAPPERS}, url)
     made: SearchDriver = module.Driver(rest, schema)
     return made
+
+
+def definition(url: str, schema: IndexSchema, folder: str) -> str:
+    """What has to stand in the server's own configuration before an index can be opened.
+
+    Args:
+        folder: where the server shall keep the index's files.
+
+    Raises:
+        Unsupported: the server makes its indexes by itself.
+        Misconfigured: as `SearchIndex.open`.
+    """
+    module, rest = backends.find("search", SCHEMES, url)
+    if not hasattr(module, "definition"):
+        raise Unsupported("this search server makes its indexes by itself")
+    _, prefix = urls.location(rest)
+    text: str = module.definition(schema, prefix or "salient", folder)
+    return text
 
 
 @final
