@@ -64,7 +64,18 @@ class TestScopedTables(ScopedTablesContract):
         return reopen()
 
 
+# MySQL tries a statement's own conditions before those of a view that look into another table, so
+# that a failing one tells whether a hidden row fits. Views cannot prevent that; Postgres' policies do.
+KNOWN = {("mysql", "test_failing_for_some_rows_tells_nothing_of_others")}
+
+
 class TestWorkspaces(WorkspacesContract):
+    @pytest.fixture(autouse=True)
+    def known(self, request):
+        if (request.node.callspec.params["database"], request.node.originalname) in KNOWN:
+            mark = pytest.mark.xfail(strict=True, reason="conditions of views come late on MySQL")
+            request.node.add_marker(mark)
+
     @pytest.fixture
     def scoped(self, database, owner, opens):
         return lambda name: opens(f"scoped:[{database}]?workspace={name.replace('%', '%25')}")

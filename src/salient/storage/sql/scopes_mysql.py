@@ -5,9 +5,10 @@ workspace's rows and takes no others (WITH CHECK OPTION), and an account that ma
 nothing else on the server. The store is connected as that account. Columns that are keys or the
 workspace cannot be changed.
 
-Unlike Postgres, MySQL does not keep a statement's own conditions from rows that a view hides: one
-that fails, or takes long, for some rows can tell of them. Where tenants write SQL themselves, use
-Postgres.
+What MySQL cannot do: where a view has to look into the document to know whose a row is (mentions, and
+the other tables without a workspace), it tries a statement's own conditions first. One that fails for
+some text, or takes long, tells whether a hidden row has it; rows themselves are never shown. Where
+tenants write SQL themselves, use Postgres.
 """
 
 # ruff: noqa: S608 # SQL is made of the schema's names and of literals that are quoted here

@@ -16,6 +16,9 @@ What the authorizer is not asked about is refused by the statement's first word:
 UPDATE, DELETE and their relatives pass (EXPLAIN could tell the secret names). Limits of views: no
 `ON CONFLICT`; keys and the workspace of a row cannot be changed; a document whose rows elsewhere
 are still there cannot be deleted, as they would be nobody's.
+
+A view's own condition comes before a statement's, so that errors tell nothing of hidden rows in all
+that was tried; SQLite does not promise it, though, and what takes long can be timed.
 """
 
 # ruff: noqa: S608 # SQL is made of the schema's names and of literals that are quoted here

@@ -89,7 +89,7 @@ class BulkContract:
     def test_what_is_computed_has_a_kind_too(self, tables: Tables) -> None:
         fill(tables, 30)
         computed = Query(
-            "SELECT MIN(CASE WHEN id > '00019' THEN n_mentions END) AS late, COUNT(*) AS n, SUM(n_mentions) AS total,"
+            "SELECT MIN(CASE WHEN id > '00019' THEN n_mentions END) AS late, COUNT(*) AS n, SUM(n_mentions * 10000000000) AS total,"
             " SUM(n_mentions * 0.5) AS halves, MAX(name) AS longest, MAX(CASE WHEN id = '' THEN id END) AS missing"
             " FROM entity GROUP BY id ORDER BY id"
         )
@@ -148,6 +148,14 @@ class BulkContract:
                     assert row["id"] == "00000"
                     break
                 assert tx.value(count) == 5000
+            # More than fits between here and the server.
+            many = Query(
+                "SELECT a.id, b.name FROM entity a CROSS JOIN entity b WHERE b.id < '00030'"
+            )
+            for batch in tx.batches(many, rows=100):
+                assert batch.num_rows == 100
+                break
+            assert tx.value(count) == 5000
             tx.run(ADD, {"id": "x", "type": "", "name": "", "n": 1})
         with tables.read() as reading:
             batches = reading.batches(NAMES, rows=100)

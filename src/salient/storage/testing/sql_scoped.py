@@ -236,8 +236,21 @@ class WorkspacesContract:
                 assert MARK not in attempt(mine, *statements), statements
                 for statement in statements:  # and one transaction each
                     assert MARK not in attempt(mine, statement), statements
+                assert MARK not in attempt(mine, *statements, undo=False), statements
                 assert contents(owner) == before, statements
                 assert contents(mine) == own, statements
+
+    def test_failing_for_some_rows_tells_nothing_of_others(
+        self, owner: Tables, scoped: Callable[[str], Tables]
+    ) -> None:
+        fill(owner, "other")
+        mine = scoped("w")
+        fill(mine, "w")
+        for statement in TELLING:
+            hidden, nowhere = (
+                attempt(mine, statement.replace("{text}", text)) for text in (MARK[:4], "NOWH")
+            )
+            assert hidden.replace(MARK[:4], "") == nowhere.replace("NOWH", ""), statement
 
     @pytest.fixture
     def hostile(self) -> Sequence[str]:
@@ -248,13 +261,14 @@ class WorkspacesContract:
         return SEQUENCES
 
 
-def attempt(tables: Tables, *statements: str) -> str:
+def attempt(tables: Tables, *statements: str, undo: bool = True) -> str:
     """All that a tenant sees of running statements in one transaction: rows or errors."""
     seen: list[object] = []
     try:
         with tables.transaction() as tx:
             seen.extend(_shown(tx, statement) for statement in statements)
-            _undo()
+            if undo:
+                _undo()
     except _Undone:
         pass
     except (Error, sa_exc.SQLAlchemyError) as exc:
@@ -449,6 +463,21 @@ HOSTILE = (
     "DELETE FROM sqlite_master", "UPDATE sqlite_temp_master SET sql = ''",
     "UPDATE alembic_version SET version_num = 'x'", "DELETE FROM alembic_version",
 )  # fmt: skip
+
+# Statements that fail, or would, if a row with the text were looked at.
+TELLING = (
+    "SELECT 1 FROM name WHERE norm LIKE '{text}%' AND abs(-9223372036854775807 - 1) > 0",
+    "SELECT 1 FROM mention WHERE surface LIKE '{text}%' AND abs(-9223372036854775807 - 1) > 0",
+    "SELECT 1 FROM mention WHERE CASE WHEN surface LIKE '{text}%' THEN abs(-9223372036854775807 - 1) ELSE 1 END > 0",
+    "SELECT 1 FROM name_document WHERE CASE WHEN surface LIKE '{text}%' THEN json('x') ELSE '' END = ''",
+    "SELECT 1 FROM document WHERE CASE WHEN name LIKE '{text}%' THEN 1 / 0 ELSE 1 END = 1 AND json(CASE WHEN name LIKE '{text}%' THEN 'x' ELSE '1' END) = '1'",
+    "SELECT 1 FROM mention WHERE EXTRACTVALUE(1, CASE WHEN surface LIKE '{text}%' THEN '~' ELSE '/a' END) = 1",
+    "SELECT 1 FROM name WHERE EXTRACTVALUE(1, CASE WHEN norm LIKE '{text}%' THEN '~' ELSE '/a' END) = 1",
+    "SELECT 1 FROM document WHERE EXTRACTVALUE(1, CASE WHEN name LIKE '{text}%' THEN '~' ELSE '/a' END) = 1",
+    "SELECT 1 FROM mention WHERE CASE WHEN surface LIKE '{text}%' THEN (SELECT 1 UNION SELECT 2) ELSE 1 END = 1",
+    "SELECT 1 FROM mention WHERE CASE WHEN surface LIKE '{text}%' THEN CAST(surface AS INTEGER) ELSE 1 END = 1",
+    "SELECT 1 FROM mention WHERE CASE WHEN surface LIKE '{text}%' THEN 1 / (LENGTH(surface) - LENGTH(surface)) ELSE 1 END = 1",
+)
 
 SEQUENCES = (
     ("COMMIT", "SELECT * FROM {place}.name"),
