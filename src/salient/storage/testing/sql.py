@@ -18,6 +18,11 @@ ADD = Query("INSERT INTO name (id, workspace, type, norm) VALUES (:id, 'w', 'ORG
 ALL = Query("SELECT id, norm FROM name ORDER BY id")
 COUNT = Query("SELECT COUNT(*) AS n FROM name")
 BUMP = Query("UPDATE name SET norm = :norm WHERE id = :id")
+# Rows are of a workspace 'w' and its documents, so that they can be written through `scoped:` too.
+DOCUMENT = Query(
+    "INSERT INTO document (id, workspace, source_key, name, version, size_bytes, metadata, state, notes, depth, attempts, added_at, updated_at)"
+    " VALUES (:id, 'w', '', '', '', 0, '{}', 'done', '[]', 0, 0, '', '')"
+)
 
 HOSTILE = ["", " ", "'", "''; DROP TABLE name; --", '"', "\\", "%", "_", ":id", "?", "%s", "ключ", "🜚", "\n", "e\u0301"]  # fmt: skip
 
@@ -175,6 +180,7 @@ class TablesContract:
         floats = [0.1 + 0.2, 1e-300, -1.7976931348623157e308, 0.0, 123456789.123456789]
         sizes = [2**63 - 1, -(2**63), 0, 2**53 + 1]
         with tables.transaction() as tx:
+            tx.run(DOCUMENT, [{"id": str(i)} for i in range(len(floats))])
             tx.run(put, [{"id": str(i), "seconds": s} for i, s in enumerate(floats)])
             tx.run(version, [{"id": str(i), "size": s} for i, s in enumerate(sizes)])
         with tables.read() as reading:
@@ -205,6 +211,7 @@ class TablesContract:
             " VALUES ('n', :id, 1, :surface, '')"
         )
         with tables.transaction() as tx:
+            tx.run(DOCUMENT, [{"id": str(i)} for i in range(1, 4)])
             tx.run(put, {"id": "1", "surface": long})
             tx.run(put, [{"id": str(i), "surface": long} for i in range(2, 4)])
         find = Query("SELECT surface FROM name_document ORDER BY document_id")
@@ -228,15 +235,15 @@ class TablesContract:
         tables.migrate()
         rows = [{"id": str(i), "norm": n} for i, n in enumerate(HOSTILE * 3)]
         literal = Query(
-            r"INSERT INTO name (id, workspace, type, norm) VALUES (:id, '100%s (\:x)', 'a''b\', :norm)"
+            r"INSERT INTO name (id, workspace, type, norm) VALUES (:id, 'w', '100%s (\:x) a''b\', :norm)"
         )
         with tables.transaction() as tx:
             assert tx.run(literal, rows) == len(rows)
             assert tx.run(Query("UPDATE name SET norm = :norm WHERE id = :id"), rows) == len(rows)
-        every = Query("SELECT id, norm, workspace, type FROM name")
+        every = Query("SELECT id, norm, type FROM name")
         with tables.read() as reading:
-            found = {r.id: (r.norm, r.workspace, r.type) for r in reading.rows(every)}
-        assert found == {r["id"]: (r["norm"], "100%s (:x)", "a'b\\") for r in rows}
+            found = {r.id: (r.norm, r.type) for r in reading.rows(every)}
+        assert found == {r["id"]: (r["norm"], "100%s (:x) a'b\\") for r in rows}
 
     def test_a_stream_is_in_nobodys_way(self, tables: Tables) -> None:
         tables.migrate()
