@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from types import ModuleType
+from typing import Protocol, TypeVar
 
 from salient.errors import Misconfigured
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closable)
+
+
+def all_or_none(open_one: Callable[[str], C], urls: Iterable[str]) -> tuple[C, ...]:
+    """Open all of these; if one fails, those before it are closed."""
+    with ExitStack() as opened:
+        found = []
+        for url in urls:
+            found.append(open_one(url))
+            opened.callback(found[-1].close)
+        opened.pop_all()
+    return tuple(found)
 
 
 def find(store: str, schemes: Mapping[str, str], url: str) -> tuple[ModuleType, str]:

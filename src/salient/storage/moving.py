@@ -14,12 +14,12 @@ from itertools import islice
 from typing import Any
 
 from salient.errors import Conflict, Misconfigured, Unsupported
-from salient.storage import urls
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
 from salient.storage.docs import sharded as docs_shards
 from salient.storage.kv import KeyValue
 from salient.storage.kv import sharded as kv_shards
+from salient.storage.rings import Shards
 from salient.storage.sql import Query, Tables
 
 Report = Callable[[int], None]
@@ -155,21 +155,11 @@ def balance(front: str, old: str, new: str, *, move: bool) -> Balance:
 
 def _between(old: str, new: str) -> str:
     """The URL of blobs on their way from one set of shards to another."""
-    places: dict[str, str] = {}
-    rings: list[str] = []
-    for url in (old, new):
-        scheme, _, rest = url.partition(":")
-        if scheme != "sharded":
-            raise Misconfigured("only shards are balanced: give sharded: URLs")
-        found, options = urls.inner(rest, "sharded")
-        given = options.text("names")
-        names = [str(n) for n in range(len(found))] if given is None else given.split(",")
-        for name, place in zip(names, found, strict=False):
-            if places.setdefault(name, place) != place:
-                raise Misconfigured(f"the shard {name} is two different stores")
-        rings.append(options.text("ring") or ",".join(names))
+    before, after = Shards.of(old), Shards.of(new)
+    places = before.with_those_of(after)
+    rings = f"&before={','.join(before.ring.names)}&ring={','.join(after.ring.names)}"
     inside = "".join(f"[{place}]" for place in places.values())
-    return f"sharded:{inside}?names={','.join(places)}&before={rings[0]}&ring={rings[1]}"
+    return f"sharded:{inside}?names={','.join(places)}{rings}"
 
 
 def _tables() -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import final
 
 from salient.errors import Misconfigured
+from salient.storage import urls
 
 POINTS = 256  # places a shard has on the ring: shares differ by some 6 %
 
@@ -49,6 +50,49 @@ class Ring:
     def name_of(self, key: str) -> str:
         """The name of the shard that `key` is kept in."""
         return self.names[self.at(key)]
+
+
+@final
+class Shards:
+    """What `sharded:[URL][URL]?names=a,b` says: a ring of names, by default 0, 1, 2 …, and their stores.
+
+    Raises:
+        Misconfigured: another number of names than of stores, or a name twice.
+    """
+
+    def __init__(self, rest: str) -> None:
+        found, options = urls.inner(rest, "sharded")
+        names = options.text("names")
+        options.done()
+        self.ring = Ring([str(n) for n in range(len(found))] if names is None else names.split(","))
+        if len(self.ring.names) != len(found):
+            raise Misconfigured("sharded: takes as many names as stores", names=self.ring.names)
+        self.places = dict(zip(self.ring.names, found, strict=True))
+        """URL by name."""
+
+    @classmethod
+    def of(cls, url: str) -> Shards:
+        """Those of a whole URL.
+
+        Raises:
+            Misconfigured: it is not of shards.
+        """
+        scheme, _, rest = url.partition(":")
+        if scheme != "sharded":
+            raise Misconfigured("only shards are balanced: give sharded: URLs")
+        return cls(rest)
+
+    def with_those_of(self, other: Shards) -> dict[str, str]:
+        """URL by name of both.
+
+        Raises:
+            Misconfigured: one name is two different stores.
+        """
+        both = {**self.places, **other.places}
+        for name, place in self.places.items():
+            if both[name] != place:
+                raise Misconfigured(f"the shard {name} is two different stores")
+        return both
 
 
 def plan(old: Ring, new: Ring, keys: Iterable[str]) -> Iterator[Move]:

@@ -202,15 +202,8 @@ def driver(url: str) -> BlobDriver:
 
 
 def drivers(given: Sequence[str]) -> tuple[BlobDriver, ...]:
-    """Open all of these, or none: what was opened before one that fails is closed."""
-    opened: list[BlobDriver] = []
-    try:
-        opened.extend(map(driver, given))
-    except BaseException:
-        for one in opened:
-            one.close()
-        raise
-    return tuple(opened)
+    """Open all of these, or none."""
+    return backends.all_or_none(driver, given)
 
 
 @final

@@ -81,6 +81,11 @@ def driver(url: str) -> RecordsDriver:
     return opened
 
 
+def drivers(urls: Iterable[str]) -> tuple[RecordsDriver, ...]:
+    """Open all of these, or none."""
+    return backends.all_or_none(driver, urls)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some records with their ids, and where the next page starts; None at the end."""

@@ -28,7 +28,7 @@ from heapq import merge
 from itertools import groupby
 from typing import TypeVar
 
-from salient.errors import Corrupt, Error, TimedOut, Unavailable, Unsupported
+from salient.errors import Corrupt, TimedOut, Unavailable, Unsupported
 from salient.storage import urls
 from salient.storage.docs import (
     RESERVED,
@@ -38,7 +38,7 @@ from salient.storage.docs import (
     Path,
     RecordsDriver,
     Test,
-    driver,
+    drivers,
 )
 
 T = TypeVar("T")
@@ -60,19 +60,11 @@ class Driver(RecordsDriver):
         self._tombstone_s = options.number("tombstone_s", 86_400.0, least=60.0)
         self._patience_s = options.number("timeout_s", 10.0, least=0.1)
         options.done()
-        opened: list[RecordsDriver] = []
-        try:
-            for url in found:
-                opened.append(driver(url))  # noqa: PERF401 # those opened must be closed
-        except Error:
-            for one in opened:
-                one.close()
-            raise
-        self.inner = tuple(opened)
-        common = frozenset.intersection(*(one.features for one in opened))
+        self.inner = drivers(found)
+        common = frozenset.intersection(*(one.features for one in self.inner))
         self.features = common - {"changes"}
-        self._writes = len(opened) // 2 + 1 if quorum else len(opened)
-        self._reads = len(opened) - self._writes + 1
+        self._writes = len(self.inner) // 2 + 1 if quorum else len(self.inner)
+        self._reads = len(self.inner) - self._writes + 1
         self._lock = threading.Lock()
         self._claims: dict[tuple[str, str], threading.Lock] = {}
         self._away: dict[int, float] = {}

@@ -13,32 +13,22 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from salient.errors import Error, Misconfigured
-from salient.storage import urls
-from salient.storage.docs import Chunk, Feed, Only, Path, RecordsDriver, Test, driver
-from salient.storage.rings import Move, Ring
+from salient.storage.docs import Chunk, Feed, Only, Path, RecordsDriver, Test, driver, drivers
+from salient.storage.rings import Move, Shards
 from salient.storage.rings import plan as moves_of
 
 if TYPE_CHECKING:
     import pyarrow
 
-_SCHEME = "sharded"
 _MOVED = 500  # records that are moved at a time
 
 
 class Driver(RecordsDriver):
     def __init__(self, rest: str) -> None:
-        self.ring, found = _parsed(rest)
-        opened: list[RecordsDriver] = []
-        try:
-            for url in found:
-                opened.append(driver(url))  # noqa: PERF401 # those opened must be closed
-        except Error:
-            for one in opened:
-                one.close()
-            raise
-        self.inner = tuple(opened)
-        self.features = frozenset.intersection(*(one.features for one in opened))
+        shards = Shards(rest)
+        self.ring = shards.ring
+        self.inner = drivers(shards.places.values())
+        self.features = frozenset.intersection(*(one.features for one in self.inner))
 
     def read(self, collection: str, idents: Sequence[str]) -> dict[str, tuple[str, float | None]]:
         return self._of(collection).read(collection, idents)
@@ -128,23 +118,14 @@ def rebalance(old: str, new: str) -> Balance:
 
 
 def _balance(old: str, new: str, *, move: bool) -> Balance:
-    places: dict[str, str] = {}
-    rings: list[Ring] = []
-    for url in (old, new):
-        scheme, _, rest = url.partition(":")
-        if scheme != _SCHEME:
-            raise Misconfigured("only shards are balanced: give sharded: URLs")
-        ring, found = _parsed(rest)
-        rings.append(ring)
-        for name, place in zip(ring.names, found, strict=True):
-            if places.setdefault(name, place) != place:
-                raise Misconfigured(f"the shard {name} is two different stores")
+    before, after = Shards.of(old), Shards.of(new)
+    places = before.with_those_of(after)
     balance = Balance()
     stores: dict[str, RecordsDriver] = {}
     try:
         for name, place in places.items():
             stores[name] = driver(place)
-        for one in moves_of(rings[0], rings[1], _all(stores.values())):
+        for one in moves_of(before.ring, after.ring, _all(stores.values())):
             source, target = stores[one.source], stores[one.target]
             size = _move(one.key, source, target) if move else source.size(one.key)
             if size:
@@ -170,13 +151,3 @@ def _move(collection: str, source: RecordsDriver, target: RecordsDriver) -> int:
             target.put(collection, [(ident, text)], ttl_s=left_s, only_if="absent")
         moved += source.delete(collection, idents)
     return moved
-
-
-def _parsed(rest: str) -> tuple[Ring, list[str]]:
-    found, options = urls.inner(rest, _SCHEME)
-    names = options.text("names")
-    options.done()
-    ring = Ring([str(n) for n in range(len(found))] if names is None else names.split(","))
-    if len(ring.names) != len(found):
-        raise Misconfigured("sharded: takes as many names as stores", names=ring.names)
-    return ring, found

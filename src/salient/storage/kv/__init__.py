@@ -192,6 +192,11 @@ def driver(url: str) -> KeyValueDriver:
     return found
 
 
+def drivers(urls: Iterable[str]) -> tuple[KeyValueDriver, ...]:
+    """Open all of these, or none."""
+    return backends.all_or_none(driver, urls)
+
+
 @final
 class KeyValue:
     """Bytes by key.

@@ -23,9 +23,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, final
 
-from salient.errors import Error, Unavailable
+from salient.errors import Unavailable
 from salient.storage import urls
-from salient.storage.kv import KeyValueDriver, Subscription, counted, driver
+from salient.storage.kv import KeyValueDriver, Subscription, counted, drivers
 from salient.storage.registers import Registers, State
 
 _HEADER = struct.Struct(">8sQ")  # of a message: which stream it is of, and its number in it
@@ -43,18 +43,10 @@ class Driver(KeyValueDriver):
         write = options.choice("write", ("all", "quorum"), "all")
         tombstone_s = options.number("tombstone_s", 86_400.0, least=60.0)
         options.done()
-        opened: list[KeyValueDriver] = []
-        try:
-            for url in found:
-                opened.append(driver(url))  # noqa: PERF401 # those opened must be closed
-        except Error:
-            for one in opened:
-                one.close()
-            raise
-        self.inner = tuple(opened)
-        self.features = frozenset.intersection(*(one.features for one in opened))
-        self._quorum = len(opened) if write == "all" else len(opened) // 2 + 1
-        self._registers = Registers(opened, quorum=self._quorum, tombstone_s=tombstone_s)
+        self.inner = drivers(found)
+        self.features = frozenset.intersection(*(one.features for one in self.inner))
+        self._quorum = len(self.inner) if write == "all" else len(self.inner) // 2 + 1
+        self._registers = Registers(self.inner, quorum=self._quorum, tombstone_s=tombstone_s)
         self._streams: dict[str, tuple[bytes, int]] = {}  # by channel
         self._publishing = threading.Lock()
         self._closed = False

@@ -11,27 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from salient.errors import Conflict, Error, Misconfigured
-from salient.storage import urls
-from salient.storage.kv import KeyValueDriver, Subscription, driver
-from salient.storage.rings import Ring
-
-_SCHEME = "sharded"
+from salient.errors import Conflict
+from salient.storage.kv import KeyValueDriver, Subscription, driver, drivers
+from salient.storage.rings import Shards
 
 
 class Driver(KeyValueDriver):
     def __init__(self, rest: str) -> None:
-        self.ring, found = _parsed(rest)
-        opened: list[KeyValueDriver] = []
-        try:
-            for url in found:
-                opened.append(driver(url))  # noqa: PERF401 # those opened must be closed
-        except Error:
-            for one in opened:
-                one.close()
-            raise
-        self.inner = tuple(opened)
-        self.features = frozenset.intersection(*(one.features for one in opened))
+        shards = Shards(rest)
+        self.ring = shards.ring
+        self.inner = drivers(shards.places.values())
+        self.features = frozenset.intersection(*(one.features for one in self.inner))
 
     def get(self, key: str) -> bytes | None:
         return self._of(key).get(key)
@@ -136,17 +126,8 @@ def rebalance(old: str, new: str) -> Balance:
 def _balance(
     old: str, new: str, move: Callable[[str, KeyValueDriver, KeyValueDriver], None]
 ) -> Balance:
-    places: dict[str, str] = {}
-    rings: list[Ring] = []
-    for url in (old, new):
-        scheme, _, rest = url.partition(":")
-        if scheme != _SCHEME:
-            raise Misconfigured("only shards are balanced: give sharded: URLs")
-        ring, found = _parsed(rest)
-        rings.append(ring)
-        for name, place in zip(ring.names, found, strict=True):
-            if places.setdefault(name, place) != place:
-                raise Misconfigured(f"the shard {name} is two different stores")
+    before, after = Shards.of(old), Shards.of(new)
+    places = before.with_those_of(after)
     balance = Balance()
     stores: dict[str, KeyValueDriver] = {}
     try:
@@ -156,7 +137,7 @@ def _balance(
             # Also what is in a place of neither: a broken-off earlier run may have left it.
             for key in store.scan(""):
                 balance.keys += 1
-                target = rings[1].name_of(key)
+                target = after.ring.name_of(key)
                 if target != name:
                     move(key, store, stores[target])
                     balance.moves[name, target] += 1
@@ -182,13 +163,3 @@ def _move(key: str, source: KeyValueDriver, target: KeyValueDriver) -> None:
         if source.swap(key, value, None, ttl_s=None):
             return
     raise Conflict("a key changes while it is moved: nobody may write by the old shards", key=key)
-
-
-def _parsed(rest: str) -> tuple[Ring, list[str]]:
-    found, options = urls.inner(rest, _SCHEME)
-    names = options.text("names")
-    options.done()
-    ring = Ring([str(n) for n in range(len(found))] if names is None else names.split(","))
-    if len(ring.names) != len(found):
-        raise Misconfigured("sharded: takes as many names as stores", names=ring.names)
-    return ring, found
