@@ -176,6 +176,10 @@ class Server(ABC):
         """Have it hang: connections are taken by the system, and nothing answers."""
         for one in self._family():
             one.suspend()
+        for one in self._family():
+            # The signal is on its way to every thread when `kill` returns.
+            while any(_runs(thread) for thread in Path(f"/proc/{one.pid}/task").glob("*/stat")):
+                time.sleep(0.005)
 
     def resume(self) -> None:
         for one in self._family():
@@ -234,3 +238,11 @@ def package(name: str, inside: str) -> Path:
     if not path.exists():
         raise Missing(f"the package {name} has no {inside} for this system")
     return path
+
+
+def _runs(stat: Path) -> bool:
+    """Whether a thread is not stopped yet; what ended meanwhile does not run."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] not in "TtXxZ"
+    except OSError:
+        return False

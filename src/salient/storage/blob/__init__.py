@@ -201,7 +201,7 @@ def driver(url: str) -> BlobDriver:
     return opened
 
 
-def drivers(given: Sequence[str]) -> tuple[BlobDriver, ...]:
+def open_drivers(given: Sequence[str]) -> tuple[BlobDriver, ...]:
     """Open all of these, or none."""
     return backends.all_or_none(driver, given)
 

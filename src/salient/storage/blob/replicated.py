@@ -91,7 +91,7 @@ class Driver(BlobDriver):
         self._asked = count - self._acks + 1
         self._retry_s = options.number("retry_s", 2.0)
         options.done()
-        self.inner = blob.drivers(inside)
+        self.inner = blob.open_drivers(inside)
         self._replicas = tuple(_Replica(one, i) for i, one in enumerate(self.inner))
         self.features = frozenset({"repair"})
         self._closed = False

@@ -54,7 +54,7 @@ class Driver(BlobDriver):
         self._ring = Ring(ring)
         self._before = Ring(before) if before else None
         Ring(names)  # refuses the same name twice
-        self.inner = blob.drivers(inside)
+        self.inner = blob.open_drivers(inside)
         self._stores = dict(zip(names, self.inner, strict=True))
         common = frozenset.intersection(*(one.features for one in self.inner))
         self.features = common & {"presigned"} | {"rebalance"}

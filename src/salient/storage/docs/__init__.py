@@ -81,7 +81,7 @@ def driver(url: str) -> RecordsDriver:
     return opened
 
 
-def drivers(urls: Iterable[str]) -> tuple[RecordsDriver, ...]:
+def open_drivers(urls: Iterable[str]) -> tuple[RecordsDriver, ...]:
     """Open all of these, or none."""
     return backends.all_or_none(driver, urls)
 

@@ -38,7 +38,7 @@ from salient.storage.docs import (
     Path,
     RecordsDriver,
     Test,
-    drivers,
+    open_drivers,
 )
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Driver(RecordsDriver):
         self._tombstone_s = options.number("tombstone_s", 86_400.0, least=60.0)
         self._patience_s = options.number("timeout_s", 10.0, least=0.1)
         options.done()
-        self.inner = drivers(found)
+        self.inner = open_drivers(found)
         common = frozenset.intersection(*(one.features for one in self.inner))
         self.features = common - {"changes"}
         self._writes = len(self.inner) // 2 + 1 if quorum else len(self.inner)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from salient.storage.docs import Chunk, Feed, Only, Path, RecordsDriver, Test, driver, drivers
+from salient.storage.docs import Chunk, Feed, Only, Path, RecordsDriver, Test, driver, open_drivers
 from salient.storage.rings import Move, Shards
 from salient.storage.rings import plan as moves_of
 
@@ -27,7 +27,7 @@ class Driver(RecordsDriver):
     def __init__(self, rest: str) -> None:
         shards = Shards(rest)
         self.ring = shards.ring
-        self.inner = drivers(shards.places.values())
+        self.inner = open_drivers(shards.places.values())
         self.features = frozenset.intersection(*(one.features for one in self.inner))
 
     def read(self, collection: str, idents: Sequence[str]) -> dict[str, tuple[str, float | None]]:

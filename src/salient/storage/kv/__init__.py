@@ -192,7 +192,7 @@ def driver(url: str) -> KeyValueDriver:
     return found
 
 
-def drivers(urls: Iterable[str]) -> tuple[KeyValueDriver, ...]:
+def open_drivers(urls: Iterable[str]) -> tuple[KeyValueDriver, ...]:
     """Open all of these, or none."""
     return backends.all_or_none(driver, urls)
 

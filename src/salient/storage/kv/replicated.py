@@ -25,7 +25,7 @@ from typing import TypeVar, final
 
 from salient.errors import Unavailable
 from salient.storage import urls
-from salient.storage.kv import KeyValueDriver, Subscription, counted, drivers
+from salient.storage.kv import KeyValueDriver, Subscription, counted, open_drivers
 from salient.storage.registers import Registers, State
 
 _HEADER = struct.Struct(">8sQ")  # of a message: which stream it is of, and its number in it
@@ -43,7 +43,7 @@ class Driver(KeyValueDriver):
         write = options.choice("write", ("all", "quorum"), "all")
         tombstone_s = options.number("tombstone_s", 86_400.0, least=60.0)
         options.done()
-        self.inner = drivers(found)
+        self.inner = open_drivers(found)
         self.features = frozenset.intersection(*(one.features for one in self.inner))
         self._quorum = len(self.inner) if write == "all" else len(self.inner) // 2 + 1
         self._registers = Registers(self.inner, quorum=self._quorum, tombstone_s=tombstone_s)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from salient.errors import Conflict
-from salient.storage.kv import KeyValueDriver, Subscription, driver, drivers
+from salient.storage.kv import KeyValueDriver, Subscription, driver, open_drivers
 from salient.storage.rings import Shards
 
 
@@ -20,7 +20,7 @@ class Driver(KeyValueDriver):
     def __init__(self, rest: str) -> None:
         shards = Shards(rest)
         self.ring = shards.ring
-        self.inner = drivers(shards.places.values())
+        self.inner = open_drivers(shards.places.values())
         self.features = frozenset.intersection(*(one.features for one in self.inner))
 
     def get(self, key: str) -> bytes | None:

@@ -51,7 +51,10 @@ _SETTINGS = {
     "index_field_lengths": "1",
     "charset_table": "0..9, a..z, _",
 }
-_STATE = 1  # the row that holds it; other rows are of writers
+_WRITERS = (
+    2**60
+)  # ids of rows from here on are of writers; below, a row a state, the highest counts
+_OLD_STATES = 8  # rows that are kept, for readers that are at them
 
 
 def _tables(prefix: str, schema: IndexSchema) -> dict[str, tuple[list[str], dict[str, str]]]:
@@ -346,7 +349,7 @@ class _Shelf(Shelf):
         rows = {
             int(ident): (int(choosing), int(place), int(beat))
             for ident, choosing, place, beat in self._server.run(
-                f"SELECT id, choosing, place, beat FROM {self._state} WHERE id>{_STATE}"
+                f"SELECT id, choosing, place, beat FROM {self._state} WHERE id>={_WRITERS}"
                 " LIMIT 0,10000 OPTION max_matches=10000"
             )
         }
@@ -391,11 +394,11 @@ class _Shelf(Shelf):
 
     def _queue(self) -> None:
         self.unlock()  # what a session left whose end the server did not hear of
-        own = secrets.randbits(61) + _STATE + 1
+        own = _WRITERS + secrets.randbits(60)
         self._places.append(own)
         self._place(own, choosing=1, place=0)
         rows = self._server.run(
-            f"SELECT place FROM {self._state} WHERE id>{_STATE} ORDER BY place DESC LIMIT 0,1"
+            f"SELECT place FROM {self._state} WHERE id>={_WRITERS} ORDER BY place DESC LIMIT 0,1"
         )
         self._place(own, choosing=0, place=1 + max((int(row[0]) for row in rows), default=0))
 
@@ -409,16 +412,26 @@ class _Shelf(Shelf):
         self._server.change(f"DELETE FROM {self._state} WHERE id IN ({_listed(places)})")
 
     def _body(self) -> dict[str, Any] | None:
-        rows = self._server.run(f"SELECT body FROM {self._state} WHERE id={_STATE}")
-        return json.loads(base64.b64decode(rows[0][0])) if rows else None
+        rows = self._server.run(
+            f"SELECT id, body FROM {self._state} WHERE id<{_WRITERS} ORDER BY id DESC LIMIT 0,1"
+        )
+        return json.loads(base64.b64decode(rows[0][1])) if rows else None
 
     def _save(self, state: State) -> None:
+        # Each state has a row of its own, numbered as they follow each other: a statement that the
+        # server runs late, after its caller gave up and tried again, cannot bring an old one back.
+        rank = 2 * state.opened + (state.committed == state.opened)
         body = json.dumps({"made_of": made_of(self._schema), **state.as_json()})
         body = base64.b64encode(body.encode()).decode()
         self._server.change(
             f"REPLACE INTO {self._state} (id, c, body, choosing, place, beat)"
-            f" VALUES ({_STATE}, '', '{body}', 0, 0, 0)"
+            f" VALUES ({rank + 1}, '', '{body}', 0, 0, 0)"
         )
+        old = self._server.run(
+            f"SELECT id FROM {self._state} WHERE id<{max(1, rank + 1 - _OLD_STATES)} LIMIT 0,1000"
+        )
+        if old:
+            self._leave([int(row[0]) for row in old])
 
     # --- entries
 
