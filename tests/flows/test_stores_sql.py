@@ -38,7 +38,11 @@ def test_exports_are_equal_to_the_byte(examples, over_server, what, form):
     request = exports.request_of(what, form, filters)
     expected, given = (
         # When a document was added differs from run to run.
-        re.sub(rb'"(?:added|updated)_at": "[^"]*"', b"", b"".join(exports.stream(request, w.app.context)))
+        re.sub(
+            rb'"(?:added|updated)_at": "[^"]*"',
+            b"",
+            b"".join(exports.stream(request, w.app.context)),
+        )
         for w in (examples, over_server)
     )
     assert len(expected) > 1000
