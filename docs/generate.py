@@ -213,8 +213,31 @@ def numbers_table() -> str:
              f"{ours['shown_and_right']:.0%} / {ours['refused']:.0%}",
              f"BM25 at its best threshold {peer['shown_and_right']:.0%} / {peer['refused']:.0%}", "ask"),
         ]  # fmt: skip
+    if stores := latest("stores"):
+        rows += _stores_numbers(stores)
     lines = ["| what | Salient | beside it | `bench/` |", "|---|---|---|---|"]
     return "\n".join([*lines, *(f"| {a} | {b} | {c} | `{d}.py` |" for a, b, c, d in rows)])
+
+
+def _stores_numbers(run: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    many, hot = run["bulk"], run["hot"]
+    rows = []
+    for name, title, peer in (
+        ("sqlite", "SQLite", "sqlite3's fetchall"),
+        ("postgresql", "Postgres", "psycopg's fetchall"),
+    ):
+        plain = next(v for k, v in many[name].items() if k.startswith("plain"))
+        rows.append((
+            f"Records of 200 bytes from {title}, as Arrow batches / dictionaries",
+            f"{many[name]['arrow']['per_cpu_s']:,} / {many[name]['dictionaries']['per_cpu_s']:,} by CPU-second",
+            f"{peer} {plain['per_cpu_s']:,}", "stores",
+        ))  # fmt: skip
+    rows.append((
+        "Reads of hot keys through memory over Redis",
+        f"{hot['layered memory redis']['per_cpu_s']:,} by CPU-second",
+        f"Redis alone {hot['redis']['per_cpu_s']:,}", "stores",
+    ))  # fmt: skip
+    return rows
 
 
 def fill(page: Path, name: str, text: str) -> None:
