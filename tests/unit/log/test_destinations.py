@@ -270,7 +270,7 @@ def test_ending_does_not_wait_for_a_destination_that_stays_away(monkeypatch):
 @pytest.mark.parametrize(
     "url",
     [
-        "nowhere:", "stderr", "file:", "file:/tmp/x?max_bytes=1", "file:/tmp/x?keep=x", "stderr:?form=xml",
+        "nowhere:", "stderr", "file:", "file:/nowhere/x?max_bytes=1", "file:/nowhere/x?keep=x", "stderr:?form=xml",
         "stderr:?colour=yes", "syslog:", "syslog://h:514?protocol=quic", "syslog://h:x", "syslog://h:514?facility=kitchen",
         "otlp:", "redis://h:6379/0?max_length=0",
     ],

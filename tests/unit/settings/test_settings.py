@@ -141,7 +141,7 @@ def test_change_by_another_is_noticed(file, shared):
 
 
 def test_change_is_noticed_through_a_server(file, servers, monkeypatch, tmp_path):
-    url = servers("redis").at("0", prefix=f"{tmp_path.name}:")
+    url = servers("redis").at("0", prefix=tmp_path.name)
     monkeypatch.setenv("SALIENT_SETTINGS_STORE", url)
     other = SharedSettings.open()
     other.put("ask.passages", 4)
