@@ -30,7 +30,7 @@ from salient.services import (
     system,
 )
 from salient.services.context import Components, Texts, silent
-from salient.settings import Settings, load, origins
+from salient.settings import Settings, load, origins, value_of
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
 from salient.storage.kv import KeyValue
@@ -156,9 +156,9 @@ class App:
 
         What is under way goes on as it began; what starts later has the new ones.
         """
-        old = {name: value for name, value, _ in origins(self.settings)}
         rows = origins(settings)
-        changed = [name for name, value, _ in rows if old.get(name) != value]
+        # By their values: as shown, a new password looks like the old one.
+        changed = [n for n, _, _ in rows if value_of(settings, n) != value_of(self.settings, n)]
         self.settings = settings
         self.context.coordinator.configure(_run_config(settings), _limits(settings))
         self.context = dataclasses.replace(

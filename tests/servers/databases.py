@@ -127,7 +127,7 @@ class MySQL(Server):
         return [
             str(self._program()), "--no-defaults", f"--datadir={self.data}", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--socket={self.folder}/s.sock",
-            f"--pid-file={self.folder}/pid", f"--init-file={self.folder}/init.sql",
+            f"--pid-file={self.folder}/pid", f"--tmpdir={self.folder}", f"--init-file={self.folder}/init.sql",
             "--skip-log-bin", f"--innodb-flush-log-at-trx-commit={int(self.durable)}",
             "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=64M",
             "--character-set-server=utf8mb4", "--skip-name-resolve", *self._as_root(),

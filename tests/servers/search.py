@@ -66,11 +66,12 @@ class Sphinx(Server):
     """Searchd; `extra` is its indexes, where {data} stands for the folder that they are kept in."""
 
     name = "sphinx"
-    PLACEHOLDER = """
-index placeholder
+    # searchd does not start without any.
+    NO_INDEX_YET = """
+index nothing
 {
     type = rt
-    path = {data}/placeholder
+    path = {data}/nothing
     rt_field = text
     rt_attr_uint = number
 }
@@ -83,7 +84,7 @@ index placeholder
         program = shutil.which("searchd") or shutil.which("searchd", path="/usr/sbin")
         if program is None:
             raise Missing("Sphinx is not installed (on Debian: apt install sphinxsearch)")
-        indexes = (self.extra or self.PLACEHOLDER).replace("{data}", str(self.data))
+        indexes = (self.extra or self.NO_INDEX_YET).replace("{data}", str(self.data))
         (self.folder / "sphinx.conf").write_text(f"""{indexes}
 searchd
 {{

@@ -25,8 +25,8 @@ from rich.table import Table
 from rich.text import Text as Line
 
 from salient import errors, log
+from salient.app import App
 from salient.interfaces.python import Workspace
-from salient.interfaces.python import open as open_workspace
 from salient.interfaces.stores import stores
 from salient.model import State
 from salient.pipeline import run as running
@@ -87,7 +87,7 @@ def _workspace(data_dir: Path | None) -> Iterator[Workspace]:
     given = {} if data_dir is None else {"data_dir": data_dir}
     settings = load(**given)
     log.configure(settings.log.form, settings.log.level, settings.log_destinations())
-    with open_workspace(**given) as workspace:
+    with Workspace(App(settings)) as workspace:
         try:
             yield workspace
         except KeyboardInterrupt:
@@ -199,6 +199,17 @@ def retry(
         return
     _print_states(reply.states)
     _print_problems(problems)
+
+
+@cli.command()
+def reindex(processes: Processes = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Fill the search index from what was made of the documents before, e.g. on a new server."""
+    with _workspace(data_dir) as workspace, _watched("indexing") as report:
+        reply = workspace.call("documents.reindex", report, processes=processes)
+    if as_json:
+        _print_json(reply)
+        return
+    _print_states(reply.states)
 
 
 @cli.command()
@@ -494,7 +505,7 @@ def serve(
     given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     settings = load(**given)
     log.configure(settings.log.form, settings.log.level, settings.log_destinations())
-    with open_workspace(**given) as workspace:
+    with Workspace(App(settings)) as workspace:
         server.run(
             workspace.app,
             host or settings.web.host,

@@ -61,7 +61,7 @@ def rebalance(
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would move.")] = False,
 ) -> None:
     """Move what the shards of the new URL look for elsewhere than where the old one put it."""
-    old, new = _filled(old), _filled(new)
+    old, new = _filled(old, new)
     found = moving.balance(front, old, new, move=not plan)
     for (source, target), n in sorted(found.moves.items()):
         out.print(f"{source} → {target}: {n:,}")
@@ -93,15 +93,16 @@ def _copied(
     new: str,
     report: moving.Report,
 ) -> int:
-    with open_(_filled(old)) as source, open_(_filled(new)) as target:
+    old, new = _filled(old, new)
+    with open_(old) as source, open_(new) as target:
         return copying(source, target, report)
 
 
-def _filled(url: str) -> str:
-    """A URL with `{data}` and `{workspace}` filled in as in the settings."""
+def _filled(*urls: str) -> list[str]:
+    """URLs with `{data}` and `{workspace}` filled in as in the settings."""
     settings = load()
     log.configure(settings.log.form, settings.log.level, settings.log_destinations())
-    return settings.url(url)
+    return [settings.url(url) for url in urls]
 
 
 @contextmanager

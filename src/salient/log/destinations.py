@@ -13,7 +13,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import structlog
 from structlog.contextvars import merge_contextvars
@@ -87,7 +87,7 @@ def _file(place: str, options: dict[str, str], form: Form) -> logging.Handler:
     if not place:
         raise ValueError("a file is given as file:/path")
     handler = SharedFile(
-        place,
+        unquote(place),
         max_bytes=int(options.pop("max_bytes", "10000000")),
         keep=int(options.pop("keep", "5")),
     )

@@ -48,7 +48,7 @@ class Otlp(Sender):
             raise Unavailable(f"the collector at {self._endpoint} does not take records")
 
     def close(self) -> None:
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]
+        self._exporter.shutdown()  # type: ignore[no-untyped-call] # its own has no types
 
     def _record(self, payload: Payload) -> ReadableLogRecord:
         fields = {

@@ -13,6 +13,7 @@ from salient.errors import InvalidInput, NotFound
 from salient.model import Box, Document, Kind, Source, State, Text, Value
 from salient.pipeline import intake
 from salient.pipeline.ledger import as_document
+from salient.pipeline.run import Run
 from salient.services import Context, service
 from salient.services.quotes import boxes, pieces, view_page_at, view_pages
 from salient.services.views import (
@@ -77,13 +78,7 @@ def add(request: AddDocuments, context: Context) -> Added:
     run = context.coordinator.add(given(), context.report, request.processes)
     for upload in request.uploads:
         context.blobs.delete(upload.blob)
-    return Added(
-        added=run.added,
-        unchanged=run.unchanged,
-        worked=run.worked,
-        states=run.counts.states,
-        seconds=round(run.seconds, 3),
-    )
+    return _added(run)
 
 
 class ListDocuments(Value):
@@ -470,6 +465,26 @@ def retry(request: RetryDocuments, context: Context) -> Added:
         raise InvalidInput("say which documents to retry: ids or states")
     ids = [*request.ids, *(context.ledger.ids(request.states) if request.states else ())]
     run = context.coordinator.retry(ids, context.report, request.processes)
+    return _added(run)
+
+
+class Reindex(Value):
+    """How many worker processes; 0 or none lets the number of documents decide."""
+
+    processes: Annotated[int, Field(ge=0, le=256)] | None = None
+
+
+@service("documents.reindex", long=True)
+def reindex(request: Reindex, context: Context) -> Added:
+    """Commit all done documents again, from what was made of them before: fills a new search index.
+
+    Interrupted, `documents.add` goes on with it, as with everything that is queued.
+    """
+    context.ledger.requeue(context.ledger.ids([State.DONE]))
+    return _added(context.coordinator.resume(context.report, request.processes))
+
+
+def _added(run: Run) -> Added:
     return Added(
         added=run.added,
         unchanged=run.unchanged,

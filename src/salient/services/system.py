@@ -42,6 +42,8 @@ def doctor(request: Nothing, context: Context) -> Diagnosis:
     tries: list[tuple[str, Callable[[Context], str], str]] = [
         ("python", _python, "install Python 3.11 or newer"),
         ("blobs", _blobs, "check the setting storage.blobs and the free space there"),
+        ("cache", _cache, "check the setting storage.cache"),
+        ("records", _records, "check the setting storage.records"),
         ("tables", _tables, "check the setting storage.tables"),
         ("search index", _index, "check the setting storage.search"),
         ("language engine", _engine, "install the package of the engine named in nlp.engine"),
@@ -73,6 +75,26 @@ def _blobs(context: Context) -> str:
     context.blobs.delete("doctor/probe")
     if not same:
         raise errors.Corrupt("what was written to the blob store was not what was read")
+    return "written, read and deleted"
+
+
+def _cache(context: Context) -> str:
+    key = "doctor/probe"
+    context.cache.put(key, b"salient", ttl_s=60)
+    same = context.cache.get(key) == b"salient"
+    context.cache.delete(key)
+    if not same:
+        raise errors.Corrupt("what was written to the cache was not what was read")
+    with context.cache.lock(key, ttl_s=5, wait_s=5) as lease:
+        return f"written, read, deleted and locked (token {lease.token})"
+
+
+def _records(context: Context) -> str:
+    context.records.put("doctor", "probe", {"by": "salient"}, ttl_s=60)
+    same = context.records.get("doctor", "probe") == {"by": "salient"}
+    context.records.delete("doctor", "probe")
+    if not same:
+        raise errors.Corrupt("what was written to the records was not what was read")
     return "written, read and deleted"
 
 

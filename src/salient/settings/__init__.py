@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,7 +30,7 @@ from salient.settings.shared import VARIABLE, SharedSettings, Watch
 from salient.storage import urls
 
 __all__ = [
-    "Section", "Settings", "SharedSettings", "Storage", "Watch", "load", "origins", "toml_file", "valid",
+    "Section", "Settings", "SharedSettings", "Storage", "Watch", "load", "origins", "toml_file", "valid", "value_of",
 ]  # fmt: skip
 
 
@@ -199,7 +200,8 @@ class Settings(BaseSettings):
 
     def url(self, template: str, **more: str) -> str:
         """A store's URL with `{data}`, `{workspace}` and what else is given filled in."""
-        for name, value in {"data": str(self.data), "workspace": self.workspace, **more}.items():
+        data = urls.quoted(str(self.data))
+        for name, value in {"data": data, "workspace": self.workspace, **more}.items():
             template = template.replace("{" + name + "}", value)
         return template
 
@@ -282,6 +284,11 @@ def origins(settings: Settings) -> list[tuple[str, str, str]]:
 
     walk(settings, (), [in_file, in_store], Settings.model_construct())
     return rows
+
+
+def value_of(settings: Settings, name: str) -> Any:
+    """The value of a setting by its dotted name."""
+    return reduce(getattr, name.split("."), settings)
 
 
 def valid(name: str, given: str) -> Any:

@@ -46,15 +46,12 @@ class SharedSettings:
             InvalidInput: a value is not JSON; somebody else wrote it.
         """
         found: dict[str, Any] = {}
-        for key in self._store.scan(_PREFIX):
-            raw = self._store.get(key)
-            if raw is not None:
-                try:
-                    found[key.removeprefix(_PREFIX)] = json.loads(raw)
-                except ValueError as exc:
-                    raise InvalidInput(
-                        f"the shared setting {key.removeprefix(_PREFIX)!r} is not JSON"
-                    ) from exc
+        for key, raw in self._store.get_many(self._store.scan(_PREFIX)).items():
+            name = key.removeprefix(_PREFIX)
+            try:
+                found[name] = json.loads(raw)
+            except ValueError as exc:
+                raise InvalidInput(f"the shared setting {name!r} is not JSON") from exc
         return found
 
     def tree(self) -> dict[str, Any]:

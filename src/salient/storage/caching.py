@@ -538,7 +538,7 @@ class _Listener:
         self._lock = threading.Lock()
         self._owed: list[bytes] = []
         self._subscription: Subscription | None = None
-        self._thread = threading.Thread(target=self._run, name="salient-cache", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="salient-store-cache", daemon=True)
 
     def start(self) -> None:
         self._subscribe()

@@ -84,6 +84,20 @@ def split(rest: str, what: str = "store") -> tuple[str, Options]:
     return path, Options(query, what)
 
 
+def file(rest: str, what: str = "store") -> tuple[str, Options]:
+    """The path of a file or folder, and the options after it.
+
+    What would end a path (`?`, `[`, `]`, `%`) is written as `%3F` and so on; `quoted` does that.
+    """
+    path, options = split(rest, what)
+    return unquote(path), options
+
+
+def quoted(path: str) -> str:
+    """A path as it stands in a URL."""
+    return "".join(f"%{ord(c):02X}" if c in "%?[]" else c for c in path)
+
+
 def inner(rest: str, what: str, *, least: int = 1, most: int = 64) -> tuple[list[str], Options]:
     """The stores a wrapper is made of, and its options: `[URL][URL]?name=value`.
 

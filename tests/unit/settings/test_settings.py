@@ -168,6 +168,10 @@ def test_running_application_takes_over_what_it_can(tmp_path):
             web={"port": 9},
         )
         assert app.apply(fresh) == ("web.port",)
+        secret = load(data_dir=tmp_path, web={"token": "one"})
+        app.apply(secret)
+        assert app.apply(load(data_dir=tmp_path, web={"token": "two"})) == ("web.token",)
+        app.apply(fresh)
         assert app.context.ask_passages == 5
         assert app.context.coordinator._worker.limits.max_pages == 9
         assert ("ask.passages", "5", "argument") in app.context.settings
@@ -178,3 +182,20 @@ def test_search_url_without_a_place_for_the_index_is_a_misconfiguration(tmp_path
 
     with pytest.raises(Misconfigured, match=r"\{index\}"):
         App(load(data_dir=tmp_path, storage={"search": "embedded:{data}/index"}))
+
+
+@pytest.mark.parametrize("name", ["a folder", "what?", "50% [off]", "a&b=c#d", "{data}"])
+def test_a_workspace_lies_in_a_folder_of_any_name(tmp_path, name):
+    import salient
+
+    (tmp_path / "a.txt").write_text("Anna Berg leads Halden Maritime AS.")
+    with salient.open(tmp_path / name, pipeline={"processes": 1}) as workspace:
+        workspace.add(tmp_path / "a.txt")
+        assert workspace.search("Halden").total == 1
+    assert {p.name for p in (tmp_path / name).iterdir()} >= {
+        "blobs",
+        "cache.db",
+        "index",
+        "salient.db",
+    }
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == [name]

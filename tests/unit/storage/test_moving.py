@@ -170,3 +170,19 @@ def test_what_sphinx_needs_is_printed(monkeypatch):
 def test_embedded_index_needs_no_definition():
     done = CliRunner().invoke(cli, ["stores", "definition"])
     assert isinstance(done.exception, Unsupported)
+
+
+def test_an_empty_index_is_filled_from_what_was_made_before(tmp_path):
+    (tmp_path / "a.txt").write_text("Anna Berg leads Halden Maritime AS. Halden bought Brix Ltd.")
+    with salient.open(tmp_path / "data", pipeline={"processes": 1}) as workspace:
+        workspace.add(tmp_path / "a.txt")
+        before = workspace.search("Halden").total
+        made = sorted(workspace.app.context.blobs.list())
+    stores = {"search": f"embedded:{tmp_path}/elsewhere/{{index}}"}
+    with salient.open(tmp_path / "data", pipeline={"processes": 1}, storage=stores) as moved:
+        assert moved.search("Halden").total == 0
+        assert moved.call("documents.reindex").worked == 1
+        assert moved.search("Halden").total == before == 1
+        assert moved.ask("Who leads Halden Maritime AS?").found
+        # Nothing was read or annotated anew.
+        assert sorted(moved.app.context.blobs.list()) == made

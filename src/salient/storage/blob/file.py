@@ -21,9 +21,9 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import parse_qs
 
 from salient.errors import Misconfigured, Unavailable
+from salient.storage import urls
 from salient.storage.blob import CHUNK_BYTES, BlobDriver, Entry, Pieces
 
 _PIECE = 80  # bytes of a segment in one name: three characters each at worst
@@ -36,11 +36,11 @@ class Driver(BlobDriver):
     """`file:/folder`; with `?sync=no`, a power cut may lose blobs, though never halve one."""
 
     def __init__(self, rest: str) -> None:
-        path, _, options = rest.partition("?")
-        given = parse_qs(options)
-        if not path or set(given) - {"sync"}:
+        path, options = urls.file(rest, "blob folder")
+        self._sync = options.flag("sync", default=True)
+        options.done()
+        if not path:
             raise Misconfigured("a blob folder is given as file:/path or file:/path?sync=no")
-        self._sync = given.get("sync", ["yes"])[-1] != "no"
         self._closed = False
         self._root = Path(path).absolute()
         self._partial = self._root / ".partial"

@@ -391,15 +391,21 @@ class Driver(BlobDriver):
         return best, has
 
     def _bring(self, key: str, behind: _Replica) -> None:
-        """Copy the newest to a replica, from whichever has it."""
-        found = [
-            (one, self._ask(one, lambda driver: _headed(driver, key)))
-            for one in self._healthy_first()
-            if one.away_until == 0.0
-        ]
-        newest, best = max(found, key=lambda pair: _order(pair[1].stamp))
-        if best.stamp is not None and newest is not behind:
+        """Copy the newest to a replica, from whichever has it and answers."""
+        newest, best = behind, cast("_Found[Entry]", _Found(None))
+        failed: Exception | None = None
+        for one in self._healthy_first():
+            try:
+                found = self._ask(one, lambda driver: _headed(driver, key))
+            except (Unavailable, Corrupt) as exc:
+                failed = exc
+                continue
+            if _order(found.stamp) > _order(best.stamp):
+                newest, best = one, found
+        if newest is not behind and best.stamp is not None:
             self._copy(key, newest, behind, best.stamp)
+        elif best.stamp is None and failed is not None:
+            raise self._too_few(0, 1, failed)
 
     def _spread(self, decider: _Replica, key: str, body: BinaryIO | None, stamp: _Stamp) -> None:
         acks, failed = 1, None

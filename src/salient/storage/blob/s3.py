@@ -330,7 +330,7 @@ class Driver(BlobDriver):
             with _disk():
                 return os.pwrite(handle, got[0], start) == len(got[0])
 
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="salient-s3") as pool:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="salient-store-s3") as pool:
             return all(list(pool.map(part, range(len(first), size, PART_BYTES))))
 
     def _put_whole(

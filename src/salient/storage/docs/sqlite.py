@@ -61,7 +61,7 @@ class Driver(RecordsDriver):
     """
 
     def __init__(self, rest: str, clock: Callable[[], float] = time.time) -> None:
-        path, options = urls.split(rest, _WHAT)
+        path, options = urls.file(rest, _WHAT)
         self._kept = options.count("changes", KEPT_CHANGES, least=1)
         options.done()
         self._clock = clock

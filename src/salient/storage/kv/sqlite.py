@@ -26,7 +26,7 @@ class Driver(KeyValueDriver):
     """
 
     def __init__(self, rest: str, clock: Callable[[], float] = time.time) -> None:
-        path, options = urls.split(rest, "sqlite key-value store")
+        path, options = urls.file(rest, "sqlite key-value store")
         timeout_s = options.number("timeout_s", sqlitefile.BUSY_TIMEOUT_S)
         self._poll_s = options.number("poll_s", 0.02, least=0.001)
         options.done()

@@ -18,13 +18,13 @@ import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
 from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured, Unavailable
+from salient.storage import urls
 from salient.storage.search import (
     Among,
     Asked,
@@ -60,14 +60,11 @@ class Driver(SearchDriver):
     """
 
     def __init__(self, rest: str, schema: IndexSchema) -> None:
-        path, _, options = rest.partition("?")
-        given = parse_qs(options)
-        try:
-            self._timeout_s = float(given.pop("timeout_s", ["60"])[-1])
-        except ValueError as exc:
-            raise Misconfigured("timeout_s is a number of seconds", given=options) from exc
-        if not path or given:
-            raise Misconfigured("an index is given as embedded:/folder?timeout_s=60", given=rest)
+        path, options = urls.file(rest, "search index")
+        self._timeout_s = options.number("timeout_s", 60.0)
+        options.done()
+        if not path:
+            raise Misconfigured("an index is given as embedded:/folder?timeout_s=60")
         self._temporary: weakref.finalize[[str, bool], Driver] | None = None
         if path == ":memory:":
             path = tempfile.mkdtemp(prefix="salient-")

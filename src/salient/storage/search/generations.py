@@ -369,7 +369,7 @@ class _Lease:
         self._last = time.monotonic()
         self._lost = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="salient-search-lease", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="salient-store-lease", daemon=True)
         self._thread.start()
 
     def check(self) -> None:

@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import sqlalchemy
 from sqlalchemy import event
@@ -20,7 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import TextClause
 
 from salient.errors import Error, Misconfigured
-from salient.storage import sqlitefile
+from salient.storage import sqlitefile, urls
 from salient.storage.sql import TablesDriver, bulk, bulk_sqlite
 from salient.storage.sql.bulk import Source
 
@@ -36,14 +35,11 @@ class Driver(TablesDriver):
     """
 
     def __init__(self, rest: str) -> None:
-        path, _, options = rest.partition("?")
-        given = parse_qs(options)
-        try:
-            timeout_s = float(given.pop("timeout_s", [str(sqlitefile.BUSY_TIMEOUT_S)])[-1])
-        except ValueError as exc:
-            raise Misconfigured("timeout_s is a number of seconds", given=options) from exc
-        if not path or given:
-            raise Misconfigured("a database is given as sqlite:/path?timeout_s=30", given=rest)
+        path, options = urls.file(rest, _WHAT)
+        timeout_s = options.number("timeout_s", sqlitefile.BUSY_TIMEOUT_S)
+        options.done()
+        if not path:
+            raise Misconfigured("a database is given as sqlite:/path?timeout_s=30")
         self._folder: weakref.finalize[[str, bool], Driver] | None = None
         if path == ":memory:":
             folder = tempfile.mkdtemp(prefix="salient-")
