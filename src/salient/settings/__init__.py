@@ -102,6 +102,29 @@ class Pipeline(Section):
     """How long a worker on another machine may be silent before its documents are taken over."""
 
 
+class Work(Section):
+    """Where documents and calls are worked on, and how long a silent worker is waited for."""
+
+    on: str = "auto"
+    """`auto`, `inline:`, `processes:N`, `celery:redis://HOST/0`, `celery:amqp://USER:PASSWORD@HOST/`, `dask:tcp://HOST:8786`."""
+    beat_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    """A worker that was silent for so long is taken for dead, and others do its work."""
+    hang_s: Annotated[float, Field(gt=0)] = 900.0
+    """A worker that is at one document for so long hangs: it is given up as if it were dead."""
+    batch_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """Seconds of expected work that are sent to a worker at once."""
+    queue_limit: Annotated[int, Field(ge=1)] = 1000
+    """Batches that may wait in the queue, those of all runs together; who comes then waits."""
+    ocr_pool: bool = False
+    """Whether pages without text are left to workers on the queue `salient.ocr`."""
+    modules: tuple[str, ...] = ()
+    """Modules whose functions made with `salient.parallel` workers may run."""
+    probes: str | None = None
+    """`HOST:PORT` where a worker or beat says how it is: `/health`, `/ready`, `/metrics`."""
+    dead_letters: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """How many of the last calls that were given up are kept for people to look at."""
+
+
 class Nlp(Section):
     """Which components read the text."""
 
@@ -160,6 +183,7 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     limits: Limits = Limits()
     pipeline: Pipeline = Pipeline()
+    work: Work = Work()
     nlp: Nlp = Nlp()
     ask: Ask = Ask()
     web: Web = Web()
