@@ -181,6 +181,7 @@ def programs() -> None:
     wanted = {
         "chromium": ("chromium", "chromium-browser", "google-chrome"),
         "mariadb-server": ("mariadbd",),
+        "rabbitmq-server": ("rabbitmq-server",),
         "sphinxsearch": ("searchd",),
     }
     places = os.environ["PATH"] + os.pathsep + "/usr/sbin"
@@ -333,6 +334,9 @@ def lock(arguments: list[str]) -> None:
         env=env,
     )
     run(*base, "-c", "requirements-dev.lock", "-o", "requirements.lock", env=env)
+    # What deploy/Dockerfile installs.
+    image = ("--extra", "cluster", "--extra", "shell")
+    run(*base, *image, "-c", "requirements-dev.lock", "-o", "requirements-image.lock", env=env)
 
 
 def clean(_: list[str]) -> None:

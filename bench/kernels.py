@@ -23,11 +23,35 @@ import numpy as np
 
 from salient import kernels
 from salient.kernels.hashing import hash_bytes
+from salient.model import columns
+from salient.nlp.gazetteer import Gazetteer
 
 ROOT = Path(__file__).resolve().parents[1]
 CHARACTERS = 200_000
 WORTH = 5.0
 RUNS = 5
+
+
+def words_of(text: str) -> list[str]:
+    return [text[a:b].casefold() for a, b, _ in kernels.token_spans(text).tolist()]
+
+
+def names_of(text: str) -> dict[str, Any]:
+    """The columns of a gazetteer of every fifth run of three words."""
+    words = words_of(text)
+    made = Gazetteer((" ".join(words[i : i + 3]), "X") for i in range(0, len(words), 5))
+    return columns.load(made.dump())[1]
+
+
+def vocabulary(text: str) -> tuple[Any, ...]:
+    names = names_of(text)
+    return tuple(names[n] for n in ("word_starts", "word_ends", "word_letters"))
+
+
+def trie(text: str) -> tuple[Any, ...]:
+    names = names_of(text)
+    return tuple(names[n] for n in ("edge_starts", "edge_keys", "edge_nodes", "edge_phrases"))
+
 
 # Arguments of each kernel, made from the text; a kernel that is not here fails the bench.
 ARGUMENTS: dict[str, Callable[[str], tuple[Any, ...]]] = {
@@ -38,6 +62,12 @@ ARGUMENTS: dict[str, Callable[[str], tuple[Any, ...]]] = {
         [p.lower().encode() for p in text.split("\n") if p.strip()],
         np.array(sorted(hash_bytes(w) for w in (b"the", b"of", b"and", b"to")), np.uint64),
         256,
+    ),
+    "word_hashes": lambda text: (words_of(text),),
+    "word_codes": lambda text: (words_of(text), *vocabulary(text)),
+    "longest_phrases": lambda text: (
+        kernels.word_codes(words_of(text), *vocabulary(text)),
+        *trie(text),
     ),
 }
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from salient.app import App
+    from salient.interfaces.parallel import parallel
     from salient.interfaces.python import Workspace, open  # noqa: A004 - salient.open reads well
     from salient.settings import Settings
 
-__all__ = ["App", "Settings", "Workspace", "errors", "open"]
+__all__ = ["App", "Settings", "Workspace", "errors", "open", "parallel"]
 __version__ = "0.1.0"
 
 # Loaded when first used, so that `import salient` costs nothing.
@@ -26,6 +27,7 @@ _WHERE = {
     "Workspace": "salient.interfaces.python",
     "errors": "salient.errors",
     "open": "salient.interfaces.python",
+    "parallel": "salient.interfaces.parallel",
 }
 
 

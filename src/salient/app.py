@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 from salient import readers, services
 from salient.errors import Misconfigured
 from salient.knowledge.ontology import load_ontology
+from salient.learning import mapped
+from salient.learning.registry import PREFIX, Current, Model, Registry
 from salient.model import Value
 from salient.pipeline.commit import Indexes, document_schema, passage_schema
 from salient.pipeline.run import Coordinator, Report, RunConfig
@@ -17,25 +21,33 @@ from salient.pipeline.worker import WorkerConfig
 from salient.services import (
     Context,
     Service,
+    answering,
     ask,
+    deadletters,
     documents,
     entities,
     exports,
     facts,
     graph,
     jobs,
+    plan,
     search,
     similar,
     status,
+    sweeping,
     system,
+    workers,
 )
 from salient.services.context import Components, Texts, silent
+from salient.services.jobbook import JobBook
+from salient.services.metrics import measured
 from salient.settings import Settings, load, origins, value_of
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
 from salient.storage.kv import KeyValue
 from salient.storage.search import IndexSchema, SearchIndex
 from salient.storage.sql import Tables
+from salient.work import Place, Pool, WorkConfig, open_pool
 
 Q = TypeVar("Q", bound=Value)
 R = TypeVar("R", bound=Value)
@@ -52,11 +64,15 @@ SUBJECTS = (
     similar,
     exports,
     jobs,
+    deadletters,
+    sweeping,
+    plan,
     system,
 )
 
 # Settings that a running process takes over.
 _LIVE = ("ask.", "limits.", "log.", "pipeline.")
+_NOT_LIVE = ("ask.weights",)
 
 
 class App:
@@ -90,7 +106,8 @@ class App:
         context = self.context
         if report is not silent:
             context = dataclasses.replace(context, report=report)
-        return service.run(request, context)
+        with measured(service.name):
+            return service.run(request, context)
 
     def _context(self, opened: ExitStack) -> Context:
         settings = self.settings
@@ -101,7 +118,19 @@ class App:
         tables.migrate()
         cache = opened.enter_context(KeyValue.open(url(settings.storage.cache)))
         records = opened.enter_context(Records.open(url(settings.storage.records)))
-        components = Components(settings.nlp.engine, settings.nlp.encoder)
+        place = place_of(settings)
+        opened.callback(place.close)
+        models = opened.enter_context(
+            Registry(
+                blobs,
+                cache,
+                settings.models_folder,
+                settings.models.cache_bytes,
+            )
+        )
+        # Vectors of two versions must not be compared, so the version of now stays to the end.
+        encoder = models.exact(settings.nlp.encoder)
+        components = Components(settings.nlp.engine, encoder, models)
         dimensions = components.encoder.dimensions
         if "{index}" not in settings.storage.search:
             raise Misconfigured(
@@ -119,11 +148,9 @@ class App:
         ontology = settings.nlp.ontology
         worker = WorkerConfig(
             workspace=workspace,
-            blobs=url(settings.storage.blobs),
             engine=settings.nlp.engine,
-            encoder=settings.nlp.encoder,
+            encoder=encoder,
             limits=_limits(settings),
-            ontology=str(ontology.expanduser().absolute()) if ontology else None,
         )
         coordinator = Coordinator(
             tables=tables,
@@ -131,6 +158,10 @@ class App:
             cache=cache,
             indexes=indexes,
             worker=worker,
+            vectors=lambda: components.encoder.component,
+            ontology=ontology.expanduser().absolute() if ontology else None,
+            place=place,
+            models=models,
             config=_run_config(settings),
         )
         return Context(
@@ -139,10 +170,22 @@ class App:
             blobs=blobs,
             tables=tables,
             records=records,
+            jobs=JobBook(
+                records,
+                cache,
+                workspace,
+                hold_s=settings.work.beat_s,
+                max_attempts=settings.pipeline.max_attempts,
+            ),
+            workers=partial(workers.read, cache),
+            pool=partial(_pool, settings),
+            dead_letters=settings.work.dead_letters,
             ledger=coordinator.ledger,
             indexes=indexes,
             coordinator=coordinator,
             components=components,
+            models=models,
+            weights=_weights(settings, models, opened),
             texts=Texts(coordinator.ledger, blobs),
             ontology=load_ontology(ontology),
             ask_passages=settings.ask.passages,
@@ -167,7 +210,7 @@ class App:
             ask_min_confidence=settings.ask.min_confidence,
             settings=tuple(rows),
         )
-        return tuple(n for n in changed if not n.startswith(_LIVE))
+        return tuple(n for n in changed if not n.startswith(_LIVE) or n in _NOT_LIVE)
 
     def close(self) -> None:
         """Close every store."""
@@ -185,16 +228,60 @@ class App:
         self.close()
 
 
+def place_of(settings: Settings) -> Place:
+    """The stores that workers use."""
+    storage = settings.storage
+    return Place(
+        settings.url(storage.blobs),
+        settings.url(storage.cache),
+        (str(settings.models_folder), settings.models.cache_bytes),
+    )
+
+
+def work_config(settings: Settings) -> WorkConfig:
+    """How pools work."""
+    work = settings.work
+    return WorkConfig(
+        beat_s=work.beat_s,
+        hang_s=work.hang_s,
+        batch_s=work.batch_s,
+        queue_limit=work.queue_limit,
+        modules=work.modules,
+    )
+
+
+def _weights(
+    settings: Settings, models: Registry, opened: ExitStack
+) -> Callable[[], AbstractContextManager[answering.Model]]:
+    """The weights of answering: those that ship, or the current ones of a published model."""
+    if settings.ask.weights is None:
+        return lambda: nullcontext(answering.load())
+    name = settings.ask.weights.removeprefix(PREFIX)
+
+    def read(model: Model) -> answering.Model:
+        return answering.Model.read(mapped.view(model.file(answering.WEIGHTS)))
+
+    return opened.enter_context(Current(models, name, read, check_s=settings.models.check_s)).use
+
+
 def _limits(settings: Settings) -> readers.Limits:
     names = [f.name for f in dataclasses.fields(readers.Limits)]
     return readers.Limits(**{name: getattr(settings.limits, name) for name in names})
 
 
+def _pool(settings: Settings) -> Pool:
+    """Where calls are made; a few at a time need no processes of their own."""
+    on = "inline:" if settings.work.on == "auto" else settings.work.on
+    return open_pool(on, place_of(settings), work_config(settings))
+
+
 def _run_config(settings: Settings) -> RunConfig:
     return RunConfig(
+        on=settings.work.on,
         processes=settings.pipeline.processes,
         batch=settings.pipeline.batch,
         max_attempts=settings.pipeline.max_attempts,
         lease_s=settings.pipeline.lease_s,
         max_file_bytes=settings.limits.max_file_bytes,
+        work=work_config(settings),
     )

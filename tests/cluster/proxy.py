@@ -1,4 +1,4 @@
-"""A network that fails: a proxy on 127.0.0.1 that cuts connections, refuses them, or goes silent."""
+"""A network that fails: a proxy that cuts connections, refuses them, is slow, or goes silent."""
 
 from __future__ import annotations
 
@@ -6,23 +6,33 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing sends a reset
 
 
 class Proxy:
-    """Passes bytes to `target` on 127.0.0.1 until told otherwise."""
+    """Passes bytes to `target` on 127.0.0.1 until told otherwise.
 
-    def __init__(self, target: int) -> None:
+    Args:
+        host: the address of this machine to listen on.
+    """
+
+    def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self._target = target
+        self.host = host
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener: socket.socket | None = None
         self.silent = threading.Event()
         """While set, what comes in is swallowed."""
+        self.held = threading.Event()
+        """While set, what comes in waits, as where a network that is away is tried again and again."""
+        self.delay_s = 0.0
+        """How long a piece of at most 64 KiB is on its way, each way."""
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((host, 0))
             self.port = free.getsockname()[1]
         self.allow()
 
@@ -30,7 +40,7 @@ class Proxy:
         """Take connections."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
+        listener.bind((self.host, self.port))
         listener.listen(64)
         self._listener = listener
         self._run(self._accept, listener)
@@ -58,6 +68,7 @@ class Proxy:
 
     def close(self) -> None:
         self.silent.clear()
+        self.held.clear()
         self.refuse()
         for thread in self._threads:
             thread.join(5)
@@ -87,6 +98,10 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
+                if self.delay_s:
+                    time.sleep(self.delay_s)
+                while self.held.is_set():
+                    time.sleep(0.01)
                 if not self.silent.is_set():
                     sink.sendall(piece)
         for one in (source, sink):

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import itertools
 import os
 import pkgutil
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from salient import kernels
 from salient.kernels.hashing import WORD_WEIGHT, hash_bytes
+from salient.kernels.phrases import hash_key
 from salient.kernels.segments import SPACE, classes
 
 MODULES = [m.name for m in pkgutil.iter_modules(kernels.__path__) if not m.name.startswith("_")]
@@ -30,6 +32,45 @@ HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=5).map(
     lambda v: np.array(sorted(v), np.uint64)
 )
 
+WORDS = st.lists(st.sampled_from(["a", "b", "ab", "é", "北", "", "\U0001f600"]), max_size=8)
+CODES = st.lists(st.integers(-1, 3), max_size=20)
+
+
+def bucketed(entries, hash_of):
+    """The entries by their hash, and where each bucket begins."""
+    bits = max(1, len(entries).bit_length())
+    entries = sorted(entries, key=hash_of)
+    buckets = [hash_of(e) >> (64 - bits) for e in entries]
+    starts = [sum(b < bucket for b in buckets) for bucket in range((1 << bits) + 1)]
+    return entries, np.array(starts, np.int32)
+
+
+def vocabulary_of(words):
+    words, starts = bucketed(sorted(set(words)), lambda w: hash_bytes(w.encode()))
+    encoded = [w.encode() for w in words]
+    ends = np.cumsum([len(e) for e in encoded], dtype=np.int64)
+    return starts, ends, np.frombuffer(b"".join(encoded), np.uint8)
+
+
+def trie_of(phrases):
+    """Edges of a trie whose phrases are numbered as given."""
+    nodes, ends = {(): 0}, {}
+    for number, phrase in enumerate(dict.fromkeys(phrases)):
+        for size in range(1, len(phrase) + 1):
+            nodes.setdefault(phrase[:size], len(nodes))
+        ends[phrase] = number
+    edges = {nodes[p[:-1]] << 32 | p[-1]: p for p in nodes if p}
+    keys, starts = bucketed(list(edges), hash_key)
+    return (
+        starts,
+        np.array(keys, np.uint64),
+        np.array([nodes[edges[k]] for k in keys], np.int32),
+        np.array([ends.get(edges[k], -1) for k in keys], np.int32),
+    )
+
+
+PHRASES = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4).map(tuple), max_size=8)
+
 CASES = {
     "chunk_spans": st.tuples(TEXTS),
     "token_spans": st.tuples(TEXTS),
@@ -38,6 +79,11 @@ CASES = {
         st.lists(st.one_of(st.binary(max_size=40), TEXTS.map(lambda t: t.encode())), max_size=4),
         HASHES,
         st.sampled_from([1, 2, 64, 256]),
+    ),
+    "word_hashes": st.tuples(WORDS),
+    "word_codes": st.tuples(WORDS, WORDS).map(lambda w: (w[0], *vocabulary_of(w[1]))),
+    "longest_phrases": st.tuples(CODES, PHRASES).map(
+        lambda c: (np.array(c[0], np.int32), *trie_of(c[1]))
     ),
 }
 
@@ -142,6 +188,48 @@ def test_the_hash_is_the_published_one():
         value = value * pow(factor, -1, 1 << 64) % (1 << 64)
         value ^= value >> 33
     assert value == 0x85944171F73967E8
+
+
+@given(words=WORDS, known=WORDS)
+def test_a_word_has_the_code_of_the_same_word(words, known):
+    starts, ends, letters = vocabulary_of(known)
+    cuts = [0, *ends.tolist()]
+    spelled = [letters[a:b].tobytes().decode() for a, b in itertools.pairwise(cuts)]
+    codes = kernels.word_codes(words, starts, ends, letters)
+    assert [spelled[c] if c >= 0 else None for c in codes] == [
+        w if w in known else None for w in words
+    ]
+
+
+@given(codes=CODES, phrases=PHRASES)
+def test_phrases_are_those_that_a_plain_search_finds(codes, phrases):
+    phrases = list(dict.fromkeys(phrases))
+    wanted, at = [], 0
+    while at < len(codes):
+        fits = [p for p in phrases if tuple(codes[at : at + len(p)]) == p]
+        best = max(fits, key=len, default=None)
+        if best:
+            wanted.append([at, at + len(best), phrases.index(best)])
+        at += len(best or "x")
+    found = kernels.longest_phrases(np.array(codes, np.int32), *trie_of(phrases))
+    assert found.tolist() == wanted
+
+
+@pytest.mark.parametrize("n_buckets", [0, 1, 3, 6])
+def test_both_twins_refuse_buckets_that_are_no_power_of_two(n_buckets):
+    starts, none = np.zeros(n_buckets + 1, np.int32), np.zeros(0, np.int32)
+    for twin in PAIRS["word_codes"]:
+        with pytest.raises(ValueError, match="power of two"):
+            twin(["a"], starts, np.zeros(0, np.int64), np.zeros(0, np.uint8))
+    for twin in PAIRS["longest_phrases"]:
+        with pytest.raises(ValueError, match="power of two"):
+            twin(none, starts, np.zeros(0, np.uint64), none, none)
+
+
+def test_both_twins_refuse_half_of_a_surrogate_pair():
+    for twin in PAIRS["word_hashes"]:
+        with pytest.raises(UnicodeEncodeError):
+            twin(["\ud800"])
 
 
 def test_the_definitions_run_when_asked_for():

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.servers import databases, search, stores
+from tests.servers import databases, rabbitmq, search, stores
 from tests.servers.folders import Session
 from tests.servers.server import Server
 
@@ -16,7 +16,7 @@ KINDS: dict[str, type[Server]] = {
     kind.name: kind
     for kind in (
         stores.Redis, stores.S3, databases.Postgres, databases.MySQL, databases.MongoDB,
-        search.OpenSearch, search.Elasticsearch, search.Sphinx,
+        search.OpenSearch, search.Elasticsearch, search.Sphinx, rabbitmq.RabbitMQ,
     )
 }  # fmt: skip
 

@@ -6,28 +6,28 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text as Line
 
 from salient import errors, log
 from salient.app import App
+from salient.interfaces import watching
+from salient.interfaces.jobs import dead, here, jobs
+from salient.interfaces.migrating import migrate
+from salient.interfaces.planning import plan
 from salient.interfaces.python import Workspace
+from salient.interfaces.stack import stack
 from salient.interfaces.stores import stores
+from salient.interfaces.terminal import AsJson, DataDir, err, out
+from salient.interfaces.terminal import opened as _workspace
+from salient.interfaces.terminal import print_json as _print_json
+from salient.interfaces.terminal import watched as _watched
 from salient.model import State
 from salient.pipeline import run as running
 from salient.services import exports as exporting
@@ -42,8 +42,11 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(stores, name="stores")
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+cli.add_typer(jobs, name="jobs")
+cli.add_typer(dead, name="dead")
+cli.add_typer(stack, name="stack")
+cli.command()(migrate)
+cli.command()(plan)
 
 _STYLES = {
     "done": "green",
@@ -55,13 +58,6 @@ _STYLES = {
     "queued": "dim",
 }
 
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir", "-d", help="Where everything is kept; the settings' own by default."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the service's reply as JSON.")]
 Processes = Annotated[
     int | None, typer.Option("--processes", "-p", min=0, help="Worker processes; 0 chooses.")
 ]
@@ -82,43 +78,6 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@contextmanager
-def _workspace(data_dir: Path | None) -> Iterator[Workspace]:
-    given = {} if data_dir is None else {"data_dir": data_dir}
-    settings = load(**given)
-    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
-    with Workspace(App(settings)) as workspace:
-        try:
-            yield workspace
-        except KeyboardInterrupt:
-            # Here, since typer would end the program without a word.
-            raise running.Cancelled from None
-
-
-@contextmanager
-def _watched(verb: str) -> Iterator[running.Report]:
-    """A progress bar on standard error; lines would mix with what is printed."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(verb, total=None)
-
-        def report(progress: running.Progress) -> None:
-            stage = {"add": "taking in", "link": "linking"}.get(progress.stage, verb)
-            bar.update(task, completed=progress.done, total=progress.total, description=stage)
-
-        yield report
-
-
-def _print_json(reply: Any) -> None:
-    sys.stdout.write(reply.model_dump_json(indent=2) + "\n")
-
-
 @cli.command()
 def add(
     paths: Annotated[list[str] | None, typer.Argument(help="Files and folders.")] = None,
@@ -128,7 +87,7 @@ def add(
 ) -> None:
     """Add files and folders. Without paths, finish what an interrupted run left."""
     with _workspace(data_dir) as workspace, _watched("reading") as report:
-        reply = workspace.add(*(paths or ()), processes=processes, report=report)
+        reply = here(workspace, "documents.add", report, paths=paths or [], processes=processes)
         problems = _problems(workspace)
     if as_json:
         _print_json(reply)
@@ -159,9 +118,18 @@ def _print_problems(documents: list[Any]) -> None:
 
 
 @cli.command()
-def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def status(
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on showing it, until Ctrl-C.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """Show how many documents are in which state, and what was found."""
     with _workspace(data_dir) as workspace:
+        if watch:
+            watching.watch(workspace.status, out, as_json=as_json)
+            return
         reply = workspace.status()
         problems = _problems(workspace)
     if as_json:
@@ -172,6 +140,8 @@ def status(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         f"{reply.n_pages} pages, {reply.n_passages} passages, {reply.n_mentions} mentions of "
         f"{reply.n_entities} entities, {reply.n_facts} findings"
     )
+    for job in reply.jobs:
+        out.print(f"  {watching.told(job)}")
     for failure in reply.failures:
         out.print(f"  {failure.n} × {failure.state}: {failure.code}")
     _print_problems(problems)
@@ -190,8 +160,8 @@ def retry(
     """Try documents again that failed."""
     states = [State.FAILED, State.QUARANTINED] if failed else []
     with _workspace(data_dir) as workspace, _watched("retrying") as report:
-        reply = workspace.call(
-            "documents.retry", report, ids=ids or [], states=states, processes=processes
+        reply = here(
+            workspace, "documents.retry", report, ids=ids or [], states=states, processes=processes
         )
         problems = _problems(workspace)
     if as_json:
@@ -205,7 +175,7 @@ def retry(
 def reindex(processes: Processes = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Fill the search index from what was made of the documents before, e.g. on a new server."""
     with _workspace(data_dir) as workspace, _watched("indexing") as report:
-        reply = workspace.call("documents.reindex", report, processes=processes)
+        reply = here(workspace, "documents.reindex", report, processes=processes)
     if as_json:
         _print_json(reply)
         return
@@ -504,7 +474,9 @@ def serve(
 
     given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     settings = load(**given)
-    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
+    log.configure(
+        settings.log.form, settings.log.level, settings.log_destinations(), settings.log.traces
+    )
     with Workspace(App(settings)) as workspace:
         server.run(
             workspace.app,
@@ -512,6 +484,43 @@ def serve(
             settings.web.port if port is None else port,
             lambda address: out.print(f"salient is at [bold]{address}[/]  (Ctrl-C ends it)"),
         )
+
+
+@cli.command()
+def beat(
+    probes: Annotated[
+        str | None, typer.Option(help="HOST:PORT for /health, /ready and /metrics.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Take up what dead processes left, and clear away. Of several, one does it at a time."""
+    from salient.interfaces import beat as beating
+
+    with _workspace(data_dir) as workspace:
+        beating.run(workspace.app, probes or workspace.app.settings.work.probes)
+
+
+@cli.command()
+def worker(
+    processes: Annotated[
+        int | None,
+        typer.Option("-c", "--processes", min=1, max=256, help="At once; one a core without."),
+    ] = None,
+    queues: Annotated[
+        str, typer.Option(help="Whose work to take, by commas: salient, salient.ocr.")
+    ] = "salient,salient.ocr",
+    data_dir: DataDir = None,
+) -> None:
+    """Do the work that others send over the queue of the setting work.on."""
+    from salient.interfaces import worker as working
+
+    given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
+    settings = load(**given)
+    log.configure(
+        settings.log.form, settings.log.level, settings.log_destinations(), settings.log.traces
+    )
+    wanted = [name.strip() for name in queues.split(",") if name.strip()]
+    working.run(settings, processes or os.cpu_count() or 1, wanted)
 
 
 @cli.command()

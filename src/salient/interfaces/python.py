@@ -19,6 +19,7 @@ from salient.services.search import DocumentHits, PassageHits
 from salient.services.similar import SimilarDocuments
 from salient.services.status import Status
 from salient.settings import load
+from salient.work.parallel import Elsewhere
 
 
 class Workspace:
@@ -40,7 +41,7 @@ class Workspace:
         service = self.app.services.get(name)
         if service is None:
             raise NotFound(f"no service is called {name!r}", known=sorted(self.app.services))
-        return self.app.call(service, _validated(service.request, request), report)
+        return self.app.call(service, validated(service.request, request), report)
 
     def add(
         self, *paths: str | Path, processes: int | None = None, report: Report = silent
@@ -95,6 +96,18 @@ class Workspace:
         reply: SimilarDocuments = self.call("similar.documents", id=document_id, limit=limit)
         return reply
 
+    def parallel(self, name: str, on: str | None = None) -> Elsewhere[..., Any]:
+        """A service as workers do it; close it, or use it as a context manager.
+
+        `with workspace.parallel("ask.answer") as asked: asked.map({"question": q} for q in questions)`
+
+        Args:
+            on: URL of the workers, as in the setting `work.on`, which is taken without one.
+        """
+        from salient.interfaces.calls import elsewhere
+
+        return elsewhere(self.app, name, on)
+
     def close(self) -> None:
         """Close every store."""
         self.app.close()
@@ -125,7 +138,12 @@ def open(data_dir: str | Path | None = None, **settings: Any) -> Workspace:  # n
     return Workspace(App(load(**given)))
 
 
-def _validated(kind: type[Value], body: Mapping[str, Any]) -> Value:
+def validated(kind: type[Value], body: Mapping[str, Any]) -> Value:
+    """A request from what a caller gave.
+
+    Raises:
+        InvalidInput: it does not fit the service.
+    """
     from pydantic import ValidationError
 
     try:

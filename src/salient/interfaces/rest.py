@@ -14,13 +14,12 @@ from fastapi import FastAPI, HTTPException, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
 from salient import __version__, errors
 from salient.app import App
-from salient.interfaces import wire
+from salient.interfaces import metrics, probes, wire
 from salient.interfaces.correlation import Correlation
 from salient.interfaces.guard import Guard
 from salient.interfaces.running import Runner
@@ -82,10 +81,11 @@ def create(app: App) -> FastAPI:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         api.state.runner = Runner(app)
         # What an interrupted run left queued is finished without anybody asking.
-        if app.context.ledger.counts().open:
-            api.state.runner.start(docs.add, docs.AddDocuments())
+        await run_in_threadpool(api.state.runner.resume_left)
         yield
+        api.state.readiness.stop()
         await run_in_threadpool(api.state.runner.close)
+        await run_in_threadpool(api.state.readiness.close)
 
     api = FastAPI(
         title="salient",
@@ -126,7 +126,7 @@ def create(app: App) -> FastAPI:
     token = web.token.get_secret_value() if web.token else None
     api.add_middleware(Guard, hosts=web.hosts, token=token)
     api.add_middleware(Correlation)
-    _metrics(api)
+    _probes(api, app)
     _page(api)
     return api
 
@@ -269,11 +269,27 @@ def _errors(api: FastAPI) -> None:
         return JSONResponse(wire.dump(fault), 422)
 
 
-def _metrics(api: FastAPI) -> None:
+def _probes(api: FastAPI, app: App) -> None:
+    """What those who run it ask, outside the table of services; see `salient.interfaces.probes`."""
+    api.state.readiness = readiness = probes.Readiness(probes.checks(app.context))
+
+    @api.get("/health", include_in_schema=False)
+    async def health() -> dict[str, bool]:
+        return {"alive": True}  # by the loop that serves all the rest
+
+    @api.get("/ready", include_in_schema=False)
+    async def ready() -> JSONResponse:
+        # Not in the thread pool: calls to a store that hangs may have taken up all of it.
+        has_answered = readiness.ask()
+        while not has_answered():
+            await asyncio.sleep(0.01)
+        status, body = readiness.answer
+        return JSONResponse(body, status, {"Cache-Control": "no-store"})
+
     @api.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
+    def measured() -> Response:
         """What this process measured, in Prometheus's text format."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
 
 def _page(api: FastAPI) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 
 import uvicorn
 
@@ -39,10 +40,13 @@ def run(app: App, host: str, port: int, ready: Callable[[str], None]) -> None:
         raise Misconfigured(
             f"cannot listen on {host} port {port} ({exc.strerror}): set web.port, or end what uses it"
         ) from exc
-    config = uvicorn.Config(
-        rest.create(app), log_config=None, lifespan="on", timeout_graceful_shutdown=3
+    api = rest.create(app)
+    config = uvicorn.Config(api, log_config=None, lifespan="on", timeout_graceful_shutdown=3)
+    server = _Server(
+        config,
+        lambda: ready(f"http://{host}:{listener.getsockname()[1]}"),
+        api.state.readiness.stop,
     )
-    server = _Server(config, lambda: ready(f"http://{host}:{listener.getsockname()[1]}"))
     threading.Thread(target=_warm, args=(app,), daemon=True).start()
     watch = Watch(toml_file(), partial(_apply_changed, app))
     try:
@@ -56,7 +60,7 @@ def _apply_changed(app: App) -> None:
     given = {"data_dir": app.settings.data_dir, "workspace": app.settings.workspace}
     try:
         fresh = load(**given)
-        log.configure(fresh.log.form, fresh.log.level, fresh.log_destinations())
+        log.configure(fresh.log.form, fresh.log.level, fresh.log_destinations(), fresh.log.traces)
         later = app.apply(fresh)
     except Error as error:
         _log.error("settings.refused", code=error.code, reason=error.message)
@@ -73,11 +77,17 @@ def _warm(app: App) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says when it is up."""
+    """Says when it is up, and when it begins to end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._stopping = ready, stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping()  # at once: what is under way may take a while to end
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -101,7 +101,9 @@ def _copied(
 def _filled(*urls: str) -> list[str]:
     """URLs with `{data}` and `{workspace}` filled in as in the settings."""
     settings = load()
-    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
+    log.configure(
+        settings.log.form, settings.log.level, settings.log_destinations(), settings.log.traces
+    )
     return [settings.url(url) for url in urls]
 
 

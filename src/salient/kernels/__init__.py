@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.hashing import hashed_sums
+    from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, token_spans, utf8_offsets
 else:
     try:
         from salient.kernels._hashing import hashed_sums
+        from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, token_spans, utf8_offsets
     except ImportError as exc:
         raise ImportError(
@@ -20,4 +22,6 @@ else:
             "or set SALIENT_PURE_PYTHON=1 to run their slow definitions"
         ) from exc
 
-__all__ = ["chunk_spans", "hashed_sums", "token_spans", "utf8_offsets"]
+__all__ = [
+    "chunk_spans", "hashed_sums", "longest_phrases", "token_spans", "utf8_offsets", "word_codes", "word_hashes",
+]  # fmt: skip

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 from salient.errors import Corrupt, InvalidInput, Misconfigured
 from salient.kernels import hashed_sums
 from salient.kernels.hashing import hash_bytes
+from salient.learning import mapped
+from salient.learning.registry import PREFIX, Model, Registry
 
 POTION = "potion-base-8M"
 _BATCH = 1024  # texts; bounds what one call holds beside its result
 _FILES = ("model.safetensors", "tokenizer.json")
-_LONGEST_HEADER = 100_000_000  # bytes, as the format's own library has it
 
 
 class Encoder(ABC):
@@ -135,6 +135,8 @@ class PotionEncoder(Encoder):
             Misconfigured: the folder lacks one of the files.
         """
         self._folder = folder or model_folder(POTION)
+        self._model: Model | None = None
+        self._digests: Mapping[str, str] = {}
         for file in _FILES:
             if not (self._folder / file).is_file():
                 raise Misconfigured(
@@ -142,12 +144,28 @@ class PotionEncoder(Encoder):
                     missing=file,
                 )
 
+    @classmethod
+    def of(cls, model: Model) -> PotionEncoder:
+        """Of a published model in that form, which stays open for as long as the encoder is used.
+
+        Raises:
+            Misconfigured: the model lacks one of the files.
+        """
+        missing = [file for file in _FILES if file not in model.digests]
+        if missing:
+            raise Misconfigured(
+                f"the model {model.name!r} holds no vectors: it lacks {missing[0]}",
+                model=model.name,
+            )
+        encoder = cls(model.path)
+        encoder._model, encoder._digests = model, model.digests
+        return encoder
+
     @cached_property
     def version(self) -> str:
         digest = hashlib.sha256()
         for name in _FILES:
-            with (self._folder / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(bytes.fromhex(self._digests.get(name) or _sha256(self._folder / name)))
         return digest.hexdigest()[:12]
 
     @property
@@ -207,45 +225,47 @@ def _check_tokenizer(written: bytes) -> None:
         raise Corrupt("tokenizer file holds no vocabulary")
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def mapped_tensor(path: Path, name: str) -> NDArray[np.float32]:
     """Map one float32 tensor of a safetensors file, read-only.
 
     Raises:
         Corrupt: the file is not of that form, is cut short, or holds no such tensor.
-
-    Source: the safetensors format: length of the header in 8 bytes, the header in JSON, the data.
     """
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if size > _LONGEST_HEADER:
-                raise Corrupt("weights file has no header", file=path.name)
-            entry = json.loads(file.read(size))[name]
-        first, last = map(int, entry["data_offsets"])
-        shape = tuple(map(int, entry["shape"]))
-        if entry["dtype"] != "F32" or first < 0 or last - first != 4 * math.prod(shape):
-            raise Corrupt("weights are not float32 of their shape", file=path.name, tensor=name)
-        # A view: numpy's own class of mapped arrays is slow to index.
-        return np.asarray(np.memmap(path, np.dtype("<f4"), "r", 8 + size + first, shape))
-    except (ValueError, KeyError, TypeError) as exc:
-        raise Corrupt("weights file cannot be read", file=path.name, tensor=name) from exc
+    weights = mapped.tensor(path, name)
+    if weights.dtype != np.float32:
+        raise Corrupt("weights are not float32", file=path.name, tensor=name)
+    return weights
 
 
 ENCODERS: dict[str, type[Encoder]] = {"hashing": HashingEncoder, "potion": PotionEncoder}
 
 
-def open_encoder(spec: str = "auto") -> Encoder:
+def open_encoder(spec: str = "auto", models: Registry | None = None) -> Encoder:
     """Open an encoder by name; `auto` is `potion` where its data is installed, else `hashing`.
+
+    Args:
+        spec: also `model:NAME` or `model:NAME@VERSION`, of a model in the form of potion's.
+        models: where those are.
 
     Raises:
         InvalidInput: no encoder has that name.
-        Misconfigured: the encoder's data is not installed.
+        Misconfigured: the encoder's data is not installed, or its model holds none.
+        NotFound: no such model was published.
     """
     if spec == "auto":
         try:
             return PotionEncoder()
         except Misconfigured:
             return HashingEncoder()
+    if spec.startswith(PREFIX):
+        if models is None:
+            raise Misconfigured(f"{spec!r} is a published model, and there is no registry here")
+        return PotionEncoder.of(models.open_named(spec))
     if spec not in ENCODERS:
-        raise InvalidInput(f"no encoder {spec!r}", known=["auto", *sorted(ENCODERS)])
+        raise InvalidInput(f"no encoder {spec!r}", known=["auto", *sorted(ENCODERS), "model:NAME"])
     return ENCODERS[spec]()

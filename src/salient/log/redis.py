@@ -13,7 +13,7 @@ from salient.log.background import Payload, Sender
 _TIMEOUT_S = 5.0
 
 
-class RedisStream(Sender):
+class RedisStream(Sender[Payload]):
     """`//host:port/db`. Each entry has one field, `record`, with the JSON of it.
 
     Raises:

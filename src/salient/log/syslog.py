@@ -17,7 +17,7 @@ _TIMEOUT_S = 5.0
 _DATAGRAM_BYTES = 60_000  # what UDP carries; RFC 5426 asks for less, servers take this
 
 
-class Syslog(Sender):
+class Syslog(Sender[Payload]):
     """`//host:port` by UDP or TCP (octet counting, RFC 6587), or the path of a local socket.
 
     Raises:
@@ -54,6 +54,9 @@ class Syslog(Sender):
         except OSError as exc:
             self.close()
             raise Unavailable(f"the syslog server {self._address} is away: {exc}") from exc
+
+    def forked(self) -> None:
+        self.close()
 
     def close(self) -> None:
         if self._socket is not None:

@@ -2,7 +2,8 @@
 
 from salient.model.annotations import Annotations, Spans, Strings, Tokens, spans_from
 from salient.model.documents import ENDED, Document, Source, State, document_id
-from salient.model.knowledge import Decision, Entity, Fact, Job, JobState, Status, Verb
+from salient.model.jobs import JOB_ENDED, Asked, Job, JobState
+from salient.model.knowledge import Decision, Entity, Fact, Status, Verb
 from salient.model.layout import (
     FURNITURE,
     Block,
@@ -21,7 +22,9 @@ from salient.model.values import Box, Evidence, Span, Value
 __all__ = [
     "ENDED",
     "FURNITURE",
+    "JOB_ENDED",
     "Annotations",
+    "Asked",
     "Block",
     "Box",
     "Builder",

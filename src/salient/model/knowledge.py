@@ -90,25 +90,3 @@ class Decision(Value):
     person: str
     reason: str | None = None
     made_at: str
-
-
-class JobState(StrEnum):
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class Job(Value):
-    """Long work and how far it is."""
-
-    id: str
-    service: str
-    state: JobState
-    done: int = 0
-    total: int | None = None
-    stage: str | None = None
-    error: dict[str, Any] | None = None
-    reply: dict[str, Any] | None = None
-    started_at: str
-    updated_at: str

@@ -11,6 +11,7 @@ import numpy as np
 from salient.knowledge import store
 from salient.knowledge.reading import Reading
 from salient.model import FURNITURE, Kind, State, Text
+from salient.pipeline import metrics
 from salient.pipeline.intake import original_key
 from salient.pipeline.ledger import Ledger, Outcome
 from salient.pipeline.passages import Passages
@@ -119,11 +120,12 @@ class Committer:
                 whole, parts = self._entries(outcome, rows[outcome.document_id], readings)
                 documents.append(whole)
                 passages.extend(parts)
-        self._indexes.put(documents, passages)
-        self._indexes.commit()
+        with metrics.committing("index"):
+            self._indexes.put(documents, passages)
+            self._indexes.commit()
         gone = self._children_gone(current)
         touched: set[str] = set()
-        with self._tables.transaction() as tx:
+        with metrics.committing("tables"), self._tables.transaction() as tx:
             for outcome in current:
                 reading = readings.get(outcome.document_id)
                 if reading is None:
@@ -131,6 +133,7 @@ class Committer:
                 else:
                     touched |= self._knowledge.replace_document(tx, outcome.document_id, reading)
                 self._ledger.finish(tx, outcome)
+        metrics.count(current)
         children = [c for o in current for c in o.children]
         for first in range(0, len(children), 256):
             self._ledger.take_in(children[first : first + 256])

@@ -79,6 +79,11 @@ class Outcome:
     stages: tuple[StageRun, ...] = ()
     children: tuple[Intake, ...] = ()
 
+    @property
+    def seconds(self) -> float:
+        """How long its stages took together."""
+        return sum(s.seconds for s in self.stages)
+
     def artifact(self, stage: str) -> str | None:
         """The blob key of what `stage` made."""
         return next((s.artifact for s in self.stages if s.stage == stage), None)
@@ -414,14 +419,14 @@ def as_document(row: Any) -> Document:
     )
 
 
-def quarantine(row: Any, attempts: int) -> Outcome:
-    """The end of a document that killed its worker too often."""
+def quarantine(row: Any, attempts: int, last: str = "") -> Outcome:
+    """The end of a document that killed its worker too often, at `last` so."""
     return Outcome(
         document_id=row.id,
         version=row.version,
         state=State.QUARANTINED,
         code="worker_killed",
-        reason=f"its worker died {attempts} times while reading it: open the file and save it anew, then retry",
+        reason=f"its worker died {attempts} times while reading it{f' ({last})' if last else ''}: open the file and save it anew, then retry",
         media_type=row.media_type,
         metadata=json.loads(row.metadata),
     )

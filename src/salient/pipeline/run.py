@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from salient import log
-from salient.errors import Error
 from salient.knowledge.ontology import load_ontology
 from salient.knowledge.resolve import Resolver
+from salient.learning.registry import Registry
 from salient.model import Source, State
 from salient.pipeline import intake, known
 from salient.pipeline.commit import Committer, Indexes
-from salient.pipeline.executors import Executor, Inline, LocalProcesses, Lost
+from salient.pipeline.costs import Costs
 from salient.pipeline.ledger import Counts, Intake, Ledger, Outcome, Owner, quarantine
-from salient.pipeline.worker import Task, WorkerConfig
+from salient.pipeline.worker import Task, WorkerConfig, documents
 from salient.readers import Limits
 from salient.storage.blob import Blobs
 from salient.storage.kv import KeyValue
 from salient.storage.sql import Tables
+from salient.work import Done, Failed, Item, Place, Pool, Recipe, WorkConfig, open_pool
+from salient.work import End as Ended
+from salient.work.beats import every
 
 _log = log.get(__name__)
 
 _INTAKE = 64  # documents entered in one transaction
 _PATIENCE_S = 2.0  # longest time between two commits while results come in
 _LOCK_S = 20.0  # how long a killed holder keeps others from linking
-_PER_PROCESS = 4  # documents that make another process worth its start
+_URGENT = 50  # documents: so few are somebody waiting, and go before a pile's
+_COUNT_SHARE = 0.02  # of the time may go into counting documents for progress
+PER_PROCESS = 4  # documents that make another process worth its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """How a coordinator works."""
+    """How a coordinator works.
 
+    `on` is the URL of the pool that works, `auto` for as many processes as the documents are worth.
+    """
+
+    on: str = "auto"
     processes: int = 0
     batch: int = 32
     max_attempts: int = 3
     lease_s: float = 600.0
     max_file_bytes: int = 2 * 1024**3
+    work: WorkConfig = field(default_factory=WorkConfig)
 
 
 class Coordinator:
@@ -93,6 +102,10 @@ class Coordinator:
         cache: KeyValue,
         indexes: Indexes,
         worker: WorkerConfig,
+        vectors: Callable[[], str],
+        ontology: Path | None,
+        place: Place,
+        models: Registry,
         config: RunConfig,
     ) -> None:
         self.workspace = worker.workspace
@@ -102,8 +115,17 @@ class Coordinator:
         self._cache = cache
         self._indexes = indexes
         self._worker = worker
+        self._vectors = vectors
+        self._ontology = ontology
+        self._place = place
+        self._models = models
         self._config = config
         self._committer = Committer(self.ledger, tables, blobs, indexes, self.workspace)
+
+    @property
+    def config(self) -> RunConfig:
+        """How the next run works."""
+        return self._config
 
     def configure(self, config: RunConfig, limits: Limits) -> None:
         """Work so from the next run on."""
@@ -150,7 +172,7 @@ class Coordinator:
         """Link names to entities again: those touched, or all. One at a time in a workspace."""
         lock = self._cache.lock(f"resolve/{self.workspace}", ttl_s=_LOCK_S, wait_s=600)
         # Linking everything may take longer than a lock should outlive a killed holder.
-        with lock as lease, _every(_LOCK_S / 4, lease.renew):
+        with lock as lease, every(_LOCK_S / 4, lease.renew):
             Resolver(self._tables, self.workspace).resolve(touched)
 
     def _resolve_left(self) -> None:
@@ -194,26 +216,32 @@ class Coordinator:
         owner = Owner()
         pending = f"pending/resolve/{self.workspace}/{owner.name}"
         batch = _Batch(self._committer, lambda: self._blobs.put(pending, b""))
-        # The first documents come in before an executor is chosen: their number decides.
+        # The first documents come in before a pool is chosen: their number decides.
         next(incoming, None)
+        counts = _Counting(self.ledger)
+        costs = Costs()
+        recipe = Recipe.of(documents, self.recipe())
         try:
             beat = partial(self.ledger.extend, owner, self._config.lease_s)
-            with _every(self._config.lease_s / 4, beat), self._executor(processes) as executor:
+            with every(self._config.lease_s / 4, beat), self._pool(processes) as pool:
                 while True:
-                    for item in executor.run(self._tasks(owner, incoming, batch)):
-                        outcome = self._settled(item, batch)
+                    urgent = counts.now().states[State.QUEUED] <= _URGENT
+                    items = self._items(owner, incoming, batch, costs)
+                    for end in pool.run(recipe, items, urgent=urgent):
+                        outcome = self._settled(end, batch)
                         if outcome is None:
                             continue
+                        costs.observe(*batch.sizes.pop(outcome.document_id), outcome.seconds)
                         batch.results.append(outcome)
                         tally.worked += 1
-                        counts = self.ledger.counts()
-                        done = counts.total - counts.open + len(batch.results)
+                        done, total = counts.ended()
                         stage = outcome.stage or "done"
-                        report(Progress(stage, done, counts.total, outcome.document_id))
+                        report(Progress(stage, done, total, outcome.document_id))
                         if len(batch.results) >= self._config.batch or batch.late:
                             batch.flush()
+                            counts.changed()
                     batch.flush()
-                    if not self.ledger.counts().states[State.QUEUED]:
+                    if not counts.now().states[State.QUEUED]:
                         break  # no children came with the last batch
         except BaseException:
             self.ledger.unclaim(batch.unfinished())
@@ -224,7 +252,9 @@ class Coordinator:
                 self.resolve(batch.touched)
             self._blobs.delete(pending)
 
-    def _tasks(self, owner: Owner, incoming: Iterator[None], batch: _Batch) -> Iterator[Task]:
+    def _items(
+        self, owner: Owner, incoming: Iterator[None], batch: _Batch, costs: Costs
+    ) -> Iterator[Item]:
         """Claim documents as workers ask for them; take more in when none are left."""
         while True:
             rows = self.ledger.claim(owner, 2 * self._config.batch, self._config.lease_s)
@@ -234,53 +264,52 @@ class Coordinator:
                 continue
             batch.claimed.update(r.id for r in rows)
             for row in rows:
-                metadata = json.loads(row.metadata)
-                yield Task(row.id, row.version, row.name, row.depth, metadata)
+                batch.sizes[row.id] = row.name, row.size_bytes
+                task = Task(row.id, row.version, row.name, row.depth, json.loads(row.metadata))
+                yield Item(task, costs.expected_s(row.name, row.size_bytes))
 
-    def _settled(self, item: Outcome | Lost, batch: _Batch) -> Outcome | None:
-        """An outcome to commit; None when a lost task goes back into the queue."""
-        if isinstance(item, Outcome):
-            return item
-        row = self.ledger.rows([item.task.document_id]).get(item.task.document_id)
+    def _settled(self, end: Ended, batch: _Batch) -> Outcome | None:
+        """An outcome to commit; None when a lost document goes back into the queue."""
+        if isinstance(end, Done):
+            outcome: Outcome = end.result
+            return outcome
+        if isinstance(end, Failed):
+            raise end.error  # of the worker itself: what is wrong with a document is an outcome
+        ident = end.item.value.document_id
+        row = self.ledger.rows([ident]).get(ident)
         if row is not None and row.attempts >= self._config.max_attempts:
-            return quarantine(row, self._config.max_attempts)
-        batch.claimed.discard(item.task.document_id)
-        self.ledger.release([item.task.document_id])
+            return quarantine(row, self._config.max_attempts, end.reason)
+        batch.claimed.discard(ident)
+        del batch.sizes[ident]
+        self.ledger.release([ident])
         return None
 
-    def _executor(self, processes: int | None) -> Executor:
-        wanted = self._config.processes if processes is None else processes
-        if wanted == 0:
-            queued = self.ledger.counts().states[State.QUEUED]
-            wanted = max(1, min(os.cpu_count() or 1, queued // _PER_PROCESS))
-        worker = replace(self._worker, gazetteer=self._gazetteer())
-        return Inline(worker) if wanted <= 1 else LocalProcesses(worker, wanted)
+    def _pool(self, processes: int | None) -> Pool:
+        on = self._config.on
+        if processes is not None or on == "auto":
+            wanted = self._config.processes if processes is None else processes
+            if wanted == 0:
+                queued = self.ledger.counts().states[State.QUEUED]
+                wanted = max(1, min(os.cpu_count() or 1, queued // PER_PROCESS))
+            on = "inline:" if wanted <= 1 else f"processes:{wanted}"
+        return open_pool(on, self._place, self._config.work)
+
+    def recipe(self) -> WorkerConfig:
+        """What workers are built from, with what they need of it in the blob store."""
+        ontology = None
+        if self._ontology is not None:
+            data = self._ontology.read_bytes()
+            ontology = f"ontology/{hashlib.sha256(data).hexdigest()}.yaml"
+            if not self._blobs.exists(ontology):
+                self._blobs.put(ontology, data)
+        return replace(
+            self._worker, vectors=self._vectors(), ontology=ontology, gazetteer=self._gazetteer()
+        )
 
     def _gazetteer(self) -> str | None:
-        """The blob key of the knowledge base's names, written if it is not there."""
-        ontology = load_ontology(Path(self._worker.ontology) if self._worker.ontology else None)
-        return known.publish(self._tables, self._blobs, self.workspace, ontology)
-
-
-@contextmanager
-def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
-    """Do something again and again in a thread while the block runs: leases and locks are kept so."""
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(seconds):
-            try:
-                action()
-            except Error as error:  # one missed beat is not the end: three more fit into a lease
-                _log.warning("lease.not_extended", code=error.code)
-
-    thread = threading.Thread(target=beat, name="salient-lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+        """The model of the knowledge base's names, published if they have changed."""
+        ontology = load_ontology(self._ontology)
+        return known.publish(self._tables, self._models, self.workspace, ontology)
 
 
 _END: Any = object()
@@ -295,6 +324,8 @@ class _Batch:
         self._committed = time.monotonic()
         self.results: list[Outcome] = []
         self.claimed: set[str] = set()
+        self.sizes: dict[str, tuple[str, int]] = {}
+        """Name and size of what is claimed."""
         self.touched: set[str] = set()
 
     @property
@@ -313,6 +344,34 @@ class _Batch:
     def unfinished(self) -> list[str]:
         """Claimed documents that no worker has come back with."""
         return sorted(self.claimed - {r.document_id for r in self.results})
+
+
+class _Counting:
+    """The ledger's counts, asked as seldom as keeps their cost small whatever their number."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._counts = ledger.counts()
+        self._since = 0
+        self._due = 0.0
+
+    def now(self) -> Counts:
+        """Counts of this moment."""
+        started = time.monotonic()
+        self._counts, self._since = self._ledger.counts(), 0
+        ended = time.monotonic()
+        self._due = ended + (ended - started) / _COUNT_SHARE
+        return self._counts
+
+    def changed(self) -> None:
+        """Something was committed: count anew, if it is time to."""
+        if time.monotonic() > self._due:
+            self.now()
+
+    def ended(self) -> tuple[int, int]:
+        """One more document has ended: how many have, of how many."""
+        self._since += 1
+        return self._counts.total - self._counts.open + self._since, self._counts.total
 
 
 class _Tally:

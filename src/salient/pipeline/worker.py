@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from salient import errors, log, readers
-from salient.knowledge.ontology import Ontology, load_ontology
+from salient import errors, log, readers, work
+from salient.knowledge.ontology import Ontology, base, parse
 from salient.knowledge.reading import Reading, read_document
+from salient.learning.registry import Model, Registry
 from salient.learning.vectors import Encoder, open_encoder
 from salient.model import FURNITURE, Annotations, Child, Kind, State, Text
 from salient.nlp import Engine, open_engine
@@ -47,16 +48,18 @@ _LINE = 150  # characters: a longer first block is no title
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker is built from: plain values, so that it can be sent to another process.
+    """What a worker is built from: plain values, so that it can be sent to another machine.
 
-    `gazetteer` is the blob key of the knowledge base's names, None without one.
+    `ontology` is the blob key of a user's types and predicates in YAML, `gazetteer` the published
+    model of the knowledge base's names, `model:NAME@VERSION`; None without. `vectors` is the
+    component that the encoder has to be.
     """
 
     workspace: str
-    blobs: str
     engine: str
     encoder: str
     limits: Limits
+    vectors: str = ""
     ontology: str | None = None
     gazetteer: str | None = None
 
@@ -75,13 +78,18 @@ class Task:
 class Worker:
     """Loads components when first needed and keeps them. One per process; not for threads."""
 
-    def __init__(self, config: WorkerConfig) -> None:
+    def __init__(self, config: WorkerConfig, blobs: Blobs, models: Registry | None = None) -> None:
+        """`models`, which it closes, may be missing where `config` names none."""
         self.config = config
-        self._blobs = Blobs.open(config.blobs)
+        self._blobs = blobs
+        self._models = models
         self._converter = Converter()
         self._engine: Engine | None = None
         self._encoder: Encoder | None = None
-        self._ontology: Ontology = load_ontology(Path(config.ontology) if config.ontology else None)
+        self._ontology: Ontology = base()
+        if config.ontology:
+            self._ontology = parse(blobs.get(config.ontology).decode(), over=base())
+        self._names: Model | None = None
         self._gazetteer: Gazetteer | None = None
 
     @property
@@ -93,34 +101,43 @@ class Worker:
     @property
     def encoder(self) -> Encoder:
         if self._encoder is None:
-            self._encoder = open_encoder(self.config.encoder)
+            self._encoder = open_encoder(self.config.encoder, self._models)
         return self._encoder
 
     @property
     def gazetteer(self) -> Gazetteer | None:
         if self._gazetteer is None and self.config.gazetteer:
-            self._gazetteer = known.load(self._blobs, self.config.gazetteer)
+            if self._models is None:
+                raise errors.Misconfigured("this worker has no folder for models")
+            self._names = self._models.open_named(self.config.gazetteer)
+            self._gazetteer = known.load(self._names)
         return self._gazetteer
 
     def close(self) -> None:
         self._converter.close()
-        self._blobs.close()
+        if self._names is not None:
+            self._names.close()
+        if self._models is not None:
+            self._models.close()
 
-    def work(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
-        """Take documents through every stage; one that fails does not harm the others.
+    def __call__(self, task: Task) -> Outcome:
+        """Take a document through every stage; what is wrong with it is in the outcome.
 
         Raises:
-            Unavailable: a store is away. No document is to blame, so none is marked.
+            Unavailable: a store is away. The document is not to blame, so it is not marked.
         """
-        for task in tasks:
-            yield self._one(task)
+        with log.span("document", document=task.document_id) as span:
+            outcome = self._one(task)
+            span.set(state=outcome.state.value, code=outcome.code)
+        return outcome
 
     def _one(self, task: Task) -> Outcome:
         known: dict[str, Any] = {"metadata": task.metadata}
         stages: list[StageRun] = []
         stage = CONVERT
         try:
-            text, manifest, key = self._convert(task, stages)
+            with log.span("stage", stage=CONVERT):
+                text, manifest, key = self._convert(task, stages)
             known |= _described(text, manifest, task)
             stage = ANNOTATE
             annotations, annotated = self._annotate(task, text, key, stages)
@@ -292,13 +309,34 @@ class Worker:
         """The artifact under `key`, made now if it is not there."""
         started = time.perf_counter()
         data: bytes | memoryview
-        if self._blobs.exists(key):
-            data = self._blobs.view(key)
-        else:
-            data = make()
-            self._blobs.put(key, data)
+        with log.span("stage", stage=stage, component=component):
+            if self._blobs.exists(key):
+                data = self._blobs.view(key)
+            else:
+                data = make()
+                self._blobs.put(key, data)
         stages.append(StageRun(stage, component, key, time.perf_counter() - started))
         return data
+
+
+@work.handler(value=Task, result=Outcome, setup=WorkerConfig)
+def documents(config: WorkerConfig, place: work.Place) -> Worker:
+    """A worker of a pool.
+
+    Raises:
+        Misconfigured: its encoder is another one than the coordinator's, whose index has the vectors.
+    """
+    models = None
+    if place.models is not None:
+        folder, cache_bytes = place.models
+        models = Registry(place.blobs, place.cache, Path(folder), cache_bytes)
+    worker = Worker(config, place.blobs, models)
+    if config.vectors and worker.encoder.component != config.vectors:
+        worker.close()
+        raise errors.Misconfigured(
+            f"this worker encodes with {worker.encoder.component}, the index has vectors of {config.vectors}: install the same models everywhere"
+        )
+    return worker
 
 
 def _described(text: Text, manifest: Mapping[str, Any], task: Task) -> dict[str, Any]:

@@ -84,9 +84,14 @@ def answer(request: AskRequest, context: Context) -> Answer:
     Raises:
         InvalidInput: the question has no words.
     """
+    with context.weights() as model:
+        return _answer(request, context, model)
+
+
+def _answer(request: AskRequest, context: Context, model: answering.Model) -> Answer:
     started = time.perf_counter()
     annotations = context.components.annotate(as_text(request.question))
-    question = answering.analyse(request.question, annotations)
+    question = answering.analyse(request.question, annotations, model=model)
     hits = _retrieve(request, answering.search_text(question), context)
     rows = context.ledger.rows(list({h.group for h in hits}))
     hits = [h for h in hits if h.group in rows]
@@ -96,9 +101,10 @@ def answer(request: AskRequest, context: Context) -> Answer:
         [candidate for candidate, _ in read],
         encoder=context.components.encoder,
         limit=max(request.limit, 3),
+        model=model,
     )[: request.limit]
-    bound = context.ask_min_confidence
-    found = answering.found(ranked) if bound is None else any(r.confidence >= bound for r in ranked)
+    bound = model.threshold if context.ask_min_confidence is None else context.ask_min_confidence
+    found = any(r.confidence >= bound for r in ranked)
     sentences = []
     for item in ranked:
         hit = hits[item.candidate]
@@ -141,8 +147,8 @@ def warm(context: Context) -> None:
     Raises:
         Misconfigured: one of them is not installed.
     """
-    answering.load()
-    context.components.encoder.encode(["warm"])
+    with context.weights():
+        context.components.encoder.encode(["warm"])
     context.components.annotate(as_text("Who was it?"))
 
 

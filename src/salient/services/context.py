@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from salient.errors import NotFound
+from salient.errors import Misconfigured, NotFound
 from salient.knowledge.ontology import Ontology
+from salient.learning.registry import Registry
 from salient.learning.vectors import Encoder, open_encoder
 from salient.model import Annotations, Text
 from salient.nlp import Engine, open_engine
@@ -15,17 +18,22 @@ from salient.pipeline.commit import Indexes
 from salient.pipeline.ledger import Ledger
 from salient.pipeline.run import Coordinator, Report
 from salient.pipeline.stages import ANNOTATE, CONVERT
+from salient.services.answering import Model as Weights
+from salient.services.jobbook import JobBook
+from salient.services.workers import Workers
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
 from salient.storage.kv import KeyValue
 from salient.storage.sql import Tables
+from salient.work import Pool
 
 
 class Components:
     """The engine and the encoder, loaded when first used, for all threads of a process."""
 
-    def __init__(self, engine: str, encoder: str) -> None:
+    def __init__(self, engine: str, encoder: str, models: Registry) -> None:
         self._names = (engine, encoder)
+        self._models = models
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._encoder: Encoder | None = None
@@ -34,7 +42,7 @@ class Components:
     def encoder(self) -> Encoder:
         with self._lock:
             if self._encoder is None:
-                self._encoder = open_encoder(self._names[1])
+                self._encoder = open_encoder(self._names[1], self._models)
             return self._encoder
 
     def annotate(self, text: Text) -> Annotations:
@@ -98,6 +106,10 @@ def silent(_: object) -> None:
     """The report of callers who do not watch."""
 
 
+def _no_pool() -> Pool:
+    raise Misconfigured("this context was made without workers")
+
+
 @dataclass(frozen=True)
 class Context:
     """Stores, indexes and components of one workspace."""
@@ -107,10 +119,14 @@ class Context:
     blobs: Blobs
     tables: Tables
     records: Records
+    jobs: JobBook
     ledger: Ledger
     indexes: Indexes
     coordinator: Coordinator
     components: Components
+    models: Registry
+    weights: Callable[[], AbstractContextManager[Weights]]
+    """Those of answering, for as long as a question takes: a new version waits for the next one."""
     texts: Texts
     ontology: Ontology
     ask_passages: int = 40
@@ -119,3 +135,9 @@ class Context:
     stores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Each store by name, taken apart: see `salient.storage.urls.Tree`."""
     report: Report = field(default=silent)
+    workers: Callable[[], Workers] = Workers
+    """Who works now, and what waits."""
+    pool: Callable[[], Pool] = _no_pool
+    """Opens the workers that calls are made on; the caller closes them."""
+    dead_letters: int = 1000
+    """How many calls that were given up are kept."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
 from pydantic import Field
 
 from salient.errors import InvalidInput, NotFound
-from salient.model import Box, Document, Kind, Source, State, Text, Value
+from salient.model import Box, Document, Kind, Source, State, Text, Value, document_id
 from salient.pipeline import intake
 from salient.pipeline.ledger import as_document
 from salient.pipeline.run import Run
@@ -71,14 +71,21 @@ def add(request: AddDocuments, context: Context) -> Added:
     def given() -> Any:
         yield from intake.sources(request.paths)
         for upload in request.uploads:
-            yield Source(
-                f"upload:{upload.name}", upload.name, partial(context.blobs.stream, upload.blob)
-            )
+            key = f"upload:{upload.name}"
+            if context.blobs.exists(upload.blob):
+                yield Source(key, upload.name, partial(context.blobs.stream, upload.blob))
+            elif not context.ledger.rows([document_id(context.workspace, key)]):
+                # Not one that an interrupted call took in and deleted: its bytes are lost.
+                yield Source(key, upload.name, _lost)
 
     run = context.coordinator.add(given(), context.report, request.processes)
     for upload in request.uploads:
         context.blobs.delete(upload.blob)
     return _added(run)
+
+
+def _lost() -> BinaryIO:
+    raise FileNotFoundError
 
 
 class ListDocuments(Value):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from salient.model import State, Value
+from salient.model import Job, JobState, Value
 from salient.services import Context, service
+from salient.services.jobbook import OPEN
+from salient.services.workers import Workers
+from salient.work import deadletters
 
 
 class ShowStatus(Value):
@@ -33,6 +36,14 @@ class Status(Value):
     n_facts: int
     n_passages: int
     running: bool
+    rate_per_s: float | None = None
+    """Documents a second, lately, by what the jobs that run say; None while none can say."""
+    left_s: float | None = None
+    """Seconds until nothing is queued, at that rate."""
+    jobs: tuple[Job, ...] = ()
+    """Those that have not ended, newest first."""
+    workers: Workers = Workers()
+    n_dead_letters: int = 0
 
 
 @service("status.show")
@@ -43,6 +54,9 @@ def show(request: ShowStatus, context: Context) -> Status:
     with context.tables.read() as tx:
         (entities,) = tx.rows(sql.totals, {"workspace": context.workspace})
         findings = tx.value(sql.n_findings, {"workspace": context.workspace})
+    jobs = tuple(e.job for e in context.jobs.entries(states=OPEN))
+    rates = [j.rate_per_s for j in jobs if j.state is JobState.RUNNING and j.owner and j.rate_per_s]
+    rate = sum(rates) or None
     return Status(
         workspace=context.workspace,
         total=counts.total,
@@ -53,5 +67,10 @@ def show(request: ShowStatus, context: Context) -> Status:
         n_entities=entities.n,
         n_facts=findings,
         n_passages=context.indexes.passages.count(),
-        running=counts.states[State.QUEUED] + counts.states[State.RUNNING] > 0,
+        running=counts.open > 0,
+        rate_per_s=rate,
+        left_s=counts.open / rate if rate and counts.open else None,
+        jobs=jobs,
+        workers=context.workers(),
+        n_dead_letters=deadletters.count(context.records, context.workspace),
     )

@@ -125,12 +125,23 @@ class Work(Section):
     """How many of the last calls that were given up are kept for people to look at."""
 
 
+class Models(Section):
+    """Where this machine keeps models that were published; its processes share them."""
+
+    folder: str = "{data}/models"
+    """On a disk of this machine, not one of the network."""
+    cache_bytes: Annotated[int, Field(ge=1024 * 1024)] = 20 * 1024**3
+    """What is used by no process goes when more would be kept. Files linked to blobs do not count."""
+    check_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How often a running process looks for a new version, besides being told."""
+
+
 class Nlp(Section):
     """Which components read the text."""
 
     engine: str = "spacy"
     encoder: str = "auto"
-    """`potion`, `hashing`, or `auto`: potion where its data is installed."""
+    """`potion`, `hashing`, `model:NAME` of a published model, or `auto`: potion where its data is installed."""
     ontology: Path | None = None
     """A YAML file whose types and predicates are added to the built-in ones."""
 
@@ -140,6 +151,8 @@ class Ask(Section):
 
     passages: Annotated[int, Field(ge=1, le=500)] = 40
     """Passages that are looked at for one question."""
+    weights: Annotated[str, Field(pattern=r"^model:")] | None = None
+    """`model:NAME`: published weights, taken over while running; None are those that ship."""
     min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
     """Below it the answer is "not found in your documents"; None takes the model's own bound."""
 
@@ -163,6 +176,8 @@ class Log(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
     to: tuple[str, ...] = ("stderr:",)
     """Where to, all of them: `stderr:`, `file:{data}/salient.log`, `syslog://`, `otlp://`, `redis://`."""
+    traces: str | None = None
+    """Where spans go: `otlp://HOST:4318`, with `?ratio=0.01` a hundredth of the traces; none are made without."""
 
 
 def toml_file() -> Path:
@@ -184,6 +199,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     pipeline: Pipeline = Pipeline()
     work: Work = Work()
+    models: Models = Models()
     nlp: Nlp = Nlp()
     ask: Ask = Ask()
     web: Web = Web()
@@ -221,6 +237,12 @@ class Settings(BaseSettings):
     def data(self) -> Path:
         """`data_dir` as an absolute path."""
         return self.data_dir.expanduser().absolute()
+
+    @property
+    def models_folder(self) -> Path:
+        """`models.folder` as an absolute path."""
+        folder = self.models.folder.replace("{data}", str(self.data))
+        return Path(folder).expanduser().absolute()
 
     def url(self, template: str, **more: str) -> str:
         """A store's URL with `{data}`, `{workspace}` and what else is given filled in."""

@@ -24,6 +24,12 @@ CALLS = Histogram("salient_store_seconds", "Time of a store's calls.", _LABELS, 
 SIZES = Histogram(
     "salient_store_bytes", "Bytes written or read by a call.", (*_LABELS, "way"), buckets=_BYTES
 )
+ROWS = Histogram(
+    "salient_store_rows",
+    "Rows that a query gave or touched.",
+    _LABELS,
+    buckets=(0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000),
+)
 ERRORS = Counter("salient_store_errors", "Calls that raised, by error code.", (*_LABELS, "code"))
 
 

@@ -35,7 +35,7 @@ def finished(client, job_id):
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         job = client.post("/v1/jobs/show", json={"id": job_id}).json()
-        if job["state"] != "running":
+        if job["state"] in ("done", "failed", "cancelled"):
             return job
         time.sleep(0.1)
     raise AssertionError(job)
@@ -228,3 +228,27 @@ def test_a_job_can_be_cancelled_and_what_is_left_finished(client, workspace, tmp
     job = client.post("/v1/jobs/documents/add", json={}).json()["job_id"]
     assert finished(client, job)["state"] == "done"
     assert workspace.status().states["queued"] == 0
+
+
+def test_a_job_is_paused_resumed_and_repeated(client, tmp_path):
+    for n in range(12):
+        (tmp_path / f"{n}.txt").write_text(f"{TEXT} Number {n}.")
+    given = {"paths": [str(tmp_path / "none")]}
+    job = {"id": client.post("/v1/jobs/documents/add", json=given).json()["job_id"]}
+    assert finished(client, job["id"])["error"]["code"] == "not_found"
+    assert client.post("/v1/jobs/pause", json=job).status_code == 409
+    (tmp_path / "none").mkdir()
+    again = client.post("/v1/jobs/retry", json=job).json()
+    assert again["retry_of"] == job["id"]
+    assert finished(client, again["id"])["state"] == "done"
+    given = {"paths": [str(tmp_path)]}
+    job = {"id": client.post("/v1/jobs/documents/add", json=given).json()["job_id"]}
+    client.post("/v1/jobs/pause", json=job)
+    deadline = time.monotonic() + 60
+    while client.post("/v1/jobs/show", json=job).json()["state"] != "paused":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    shown = client.post("/v1/status/show", json={}).json()
+    assert [j["id"] for j in shown["jobs"]] == [job["id"]]
+    client.post("/v1/jobs/resume", json=job)
+    assert finished(client, job["id"])["reply"]["states"]["done"] == 12

@@ -264,7 +264,7 @@ def test_ending_does_not_wait_for_a_destination_that_stays_away(monkeypatch):
     handler = background.Background(_Away())
     handler.emit(logging.makeLogRecord({"msg": "said"}))
     handler.close()
-    assert not handler._thread.is_alive()
+    assert not handler._outbox._thread.is_alive()
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,10 @@ TEXT = b"Halden Maritime AS bought Brightwater Ltd. It makes pumps in Leeds."
 
 @pytest.fixture
 def worker(tmp_path):
-    made = Worker(
-        WorkerConfig("default", f"file:{tmp_path}/blobs", "spacy", "hashing", Limits(time_s=30))
-    )
-    yield made
-    made.close()
+    with Blobs.open(f"file:{tmp_path}/blobs") as blobs:
+        made = Worker(WorkerConfig("default", "spacy", "hashing", Limits(time_s=30)), blobs)
+        yield made
+        made.close()
 
 
 @pytest.fixture
@@ -31,10 +30,10 @@ def task(tmp_path):
 
 
 def test_a_document_goes_through_every_stage_once(worker, task):
-    (first,) = worker.work([task])
+    first = worker(task)
     assert first.state is State.DONE
     assert [s.stage for s in first.stages] == ["convert", "annotate", "read", "passages"]
-    (second,) = worker.work([task])
+    second = worker(task)
     assert [s.artifact for s in second.stages] == [s.artifact for s in first.stages]
 
 
@@ -43,7 +42,7 @@ def test_a_fault_of_ours_costs_one_document(worker, task, monkeypatch):
         raise IndexError("list index out of range")
 
     monkeypatch.setattr("salient.pipeline.worker.read_document", broken)
-    (outcome,) = worker.work([task])
+    outcome = worker(task)
     assert (outcome.state, outcome.code, outcome.stage) == (State.FAILED, "internal_fault", "read")
     assert "IndexError" in outcome.reason
     assert outcome.n_characters
@@ -52,6 +51,6 @@ def test_a_fault_of_ours_costs_one_document(worker, task, monkeypatch):
 def test_bytes_that_are_gone_from_the_store_are_told(worker, task, tmp_path):
     with Blobs.open(f"file:{tmp_path}/blobs") as blobs:
         blobs.delete(original_key(task.version))
-    (outcome,) = worker.work([task])
+    outcome = worker(task)
     assert outcome.state is State.FAILED
     assert outcome.reason

@@ -2,9 +2,9 @@
 
 from salient.services.answering.features import Candidate
 from salient.services.answering.question import AnswerType, Question, search_text
-from salient.services.answering.ranking import Model, Ranked, analyse, found, load, rank
+from salient.services.answering.ranking import WEIGHTS, Model, Ranked, analyse, found, load, rank
 
 __all__ = [
-    "AnswerType", "Candidate", "Model", "Question", "Ranked",
+    "WEIGHTS", "AnswerType", "Candidate", "Model", "Question", "Ranked",
     "analyse", "found", "load", "rank", "search_text",
 ]  # fmt: skip

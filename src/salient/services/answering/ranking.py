@@ -99,8 +99,12 @@ class Model:
         return columns.dump(arrays, header)
 
     @classmethod
-    def read(cls, data: bytes) -> Model:
-        """Raises Corrupt: `data` is not a model for these features."""
+    def read(cls, data: bytes | memoryview) -> Model:
+        """Read what `dump` gave; the arrays are views into it.
+
+        Raises:
+            Corrupt: `data` is not a model for these features.
+        """
         header, arrays = columns.load(data)
         if (
             header.get("format") != FORMAT

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, final
 
-from prometheus_client import Histogram
-
 from salient.storage import sql, urls
-from salient.storage.meters import Meter
+from salient.storage.meters import ROWS, Meter
 from salient.storage.sql.wrapping import Wrapping
 
 T = TypeVar("T")
-
-ROWS = Histogram(
-    "salient_store_rows",
-    "Rows that a query gave or touched.",
-    ("store", "name", "operation"),
-    buckets=(0, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000),
-)
 
 
 @final
