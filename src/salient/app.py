@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
@@ -30,6 +30,7 @@ from salient.services import (
     facts,
     graph,
     jobs,
+    models,
     plan,
     search,
     similar,
@@ -65,6 +66,7 @@ SUBJECTS = (
     exports,
     jobs,
     deadletters,
+    models,
     sweeping,
     plan,
     system,
@@ -120,17 +122,10 @@ class App:
         records = opened.enter_context(Records.open(url(settings.storage.records)))
         place = place_of(settings)
         opened.callback(place.close)
-        models = opened.enter_context(
-            Registry(
-                blobs,
-                cache,
-                settings.models_folder,
-                settings.models.cache_bytes,
-            )
-        )
+        registry = opened.enter_context(_registry(settings, blobs, cache))
         # Vectors of two versions must not be compared, so the version of now stays to the end.
-        encoder = models.exact(settings.nlp.encoder)
-        components = Components(settings.nlp.engine, encoder, models)
+        encoder = registry.exact(settings.nlp.encoder)
+        components = Components(settings.nlp.engine, encoder, registry)
         dimensions = components.encoder.dimensions
         if "{index}" not in settings.storage.search:
             raise Misconfigured(
@@ -161,7 +156,7 @@ class App:
             vectors=lambda: components.encoder.component,
             ontology=ontology.expanduser().absolute() if ontology else None,
             place=place,
-            models=models,
+            models=registry,
             config=_run_config(settings),
         )
         return Context(
@@ -184,8 +179,8 @@ class App:
             indexes=indexes,
             coordinator=coordinator,
             components=components,
-            models=models,
-            weights=_weights(settings, models, opened),
+            models=registry,
+            weights=_weights(settings, registry, opened),
             texts=Texts(coordinator.ledger, blobs),
             ontology=load_ontology(ontology),
             ask_passages=settings.ask.passages,
@@ -228,6 +223,17 @@ class App:
         self.close()
 
 
+@contextmanager
+def opened_models(settings: Settings) -> Iterator[Registry]:
+    """The registry of models without anything else of an app."""
+    with (
+        Blobs.open(settings.url(settings.storage.blobs)) as blobs,
+        KeyValue.open(settings.url(settings.storage.cache)) as cache,
+        _registry(settings, blobs, cache) as registry,
+    ):
+        yield registry
+
+
 def place_of(settings: Settings) -> Place:
     """The stores that workers use."""
     storage = settings.storage
@@ -250,8 +256,12 @@ def work_config(settings: Settings) -> WorkConfig:
     )
 
 
+def _registry(settings: Settings, blobs: Blobs, cache: KeyValue) -> Registry:
+    return Registry(blobs, cache, settings.models_folder, settings.models.cache_bytes)
+
+
 def _weights(
-    settings: Settings, models: Registry, opened: ExitStack
+    settings: Settings, registry: Registry, opened: ExitStack
 ) -> Callable[[], AbstractContextManager[answering.Model]]:
     """The weights of answering: those that ship, or the current ones of a published model."""
     if settings.ask.weights is None:
@@ -261,7 +271,7 @@ def _weights(
     def read(model: Model) -> answering.Model:
         return answering.Model.read(mapped.view(model.file(answering.WEIGHTS)))
 
-    return opened.enter_context(Current(models, name, read, check_s=settings.models.check_s)).use
+    return opened.enter_context(Current(registry, name, read, check_s=settings.models.check_s)).use
 
 
 def _limits(settings: Settings) -> readers.Limits:

@@ -1,7 +1,7 @@
 """The command line, with what tests need to happen in it: python -m tests.cluster.hooked VERB …
 
 SALIENT_TEST_GATE=FOLDER        the engine `gated` waits in it, or dies: see `Gated`
-SALIENT_TEST_DOUBLED=1          every message to the broker is sent twice
+SALIENT_TEST_DOUBLED=FILE       every message to the broker is sent twice; the file has a dot for each
 SALIENT_TEST_LOSES=FOLDER:N     the first N outcomes that workers write are not there afterwards
 """
 
@@ -94,7 +94,7 @@ def open_scheme(rest: str) -> Gated:
     return Gated()
 
 
-def double() -> None:
+def double(seen: Path) -> None:
     """Publish everything twice."""
     from kombu.messaging import Producer
 
@@ -102,6 +102,8 @@ def double() -> None:
 
     def twice(self: Any, *arguments: Any, **options: Any) -> Any:
         publish(self, *arguments, **options)
+        with seen.open("a") as file:
+            file.write(".")
         return publish(self, *arguments, **options)
 
     Producer._publish = twice
@@ -129,7 +131,7 @@ def lose(folder: Path, n: int) -> None:
 def main() -> None:
     nlp.SCHEMES["gated"] = __spec__.name if __spec__ else __name__
     if os.environ.get("SALIENT_TEST_DOUBLED"):
-        double()
+        double(Path(os.environ["SALIENT_TEST_DOUBLED"]))
     if os.environ.get("SALIENT_TEST_LOSES"):
         folder, _, n = os.environ["SALIENT_TEST_LOSES"].rpartition(":")
         lose(Path(folder), int(n))

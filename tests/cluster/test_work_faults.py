@@ -112,11 +112,11 @@ def test_when_all_workers_are_killed_new_ones_go_on(site, texts, gate, calm):
 
 
 @on_both
-def test_every_message_delivered_twice_does_everything_once(site, texts, gate, calm):
+def test_every_message_delivered_twice_does_everything_once(site, texts, gate, calm, tmp_path):
     gate.open()
     site.worker(2)
-    adding = site.add(texts, SALIENT_TEST_DOUBLED="1")
-    adding.finish()
+    site.add(texts, SALIENT_TEST_DOUBLED=str(tmp_path / "doubled")).finish()
+    assert (tmp_path / "doubled").read_text()
     assert site.told() == calm
 
 

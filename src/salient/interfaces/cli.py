@@ -20,6 +20,7 @@ from salient.app import App
 from salient.interfaces import watching
 from salient.interfaces.jobs import dead, here, jobs
 from salient.interfaces.migrating import migrate
+from salient.interfaces.models import models
 from salient.interfaces.planning import plan
 from salient.interfaces.python import Workspace
 from salient.interfaces.stack import stack
@@ -42,6 +43,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.add_typer(stores, name="stores")
+cli.add_typer(models, name="models")
 cli.add_typer(jobs, name="jobs")
 cli.add_typer(dead, name="dead")
 cli.add_typer(stack, name="stack")

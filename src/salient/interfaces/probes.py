@@ -53,10 +53,15 @@ def checks(context: Context) -> dict[str, Check]:
 
 @final
 class Pulse:
-    """A loop that should move: it is alive as long as it said so within `limit_s`."""
+    """A loop that should move: it is alive as long as it said so within `limit_s`.
 
-    def __init__(self, limit_s: float) -> None:
+    Args:
+        waits_for: what it may rightly stand still for: while that raises, or hangs, it is alive too.
+    """
+
+    def __init__(self, limit_s: float, waits_for: Check | None = None) -> None:
         self._limit_s = limit_s
+        self._waits_for = None if waits_for is None else Readiness({"it": waits_for})
         self.beat()
 
     def beat(self) -> None:
@@ -64,7 +69,17 @@ class Pulse:
         self._at = time.monotonic()
 
     def __call__(self) -> bool:
-        return time.monotonic() - self._at < self._limit_s
+        if time.monotonic() - self._at < self._limit_s:
+            return True
+        if self._waits_for is None:
+            return False
+        self._waits_for.wait()
+        return self._waits_for.answer[0] != HTTPStatus.OK
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._waits_for is not None:
+            self._waits_for.close()
 
 
 @final

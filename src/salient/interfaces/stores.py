@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from salient import log
+from salient.app import opened_models
 from salient.learning.vectors import open_encoder
 from salient.pipeline.commit import document_schema, passage_schema
 from salient.settings import load
@@ -76,7 +77,8 @@ def definition(
 ) -> None:
     """Print what a search server such as Sphinx needs in its own configuration."""
     settings = load()
-    dimensions = open_encoder(settings.nlp.encoder).dimensions
+    with opened_models(settings) as models:
+        dimensions = open_encoder(settings.nlp.encoder, models).dimensions
     schemas = {
         "documents": document_schema(dimensions),
         "passages": passage_schema(dimensions),

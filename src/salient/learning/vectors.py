@@ -267,5 +267,5 @@ def open_encoder(spec: str = "auto", models: Registry | None = None) -> Encoder:
             raise Misconfigured(f"{spec!r} is a published model, and there is no registry here")
         return PotionEncoder.of(models.open_named(spec))
     if spec not in ENCODERS:
-        raise InvalidInput(f"no encoder {spec!r}", known=["auto", *sorted(ENCODERS), "model:NAME"])
+        raise InvalidInput(f"no encoder {spec!r}", known=["auto", *sorted(ENCODERS)])
     return ENCODERS[spec]()

@@ -37,9 +37,8 @@ SCHEMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to work on.
+class Item(msgspec.Struct, eq=False):
+    """One thing to work on. The very object comes back with its end.
 
     `value` is what the handler's recipe says it takes; `cost_s` how many seconds it is expected to
     take, 0 when nobody knows: what earlier ones took is then the guess.
@@ -50,24 +49,21 @@ class Item:
     queue: str = MAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True, eq=False):
     """An item and what its handler returned."""
 
     item: Item
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, eq=False):
     """An item and what its handler raised."""
 
     item: Item
     error: Error
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True, eq=False):
     """An item whose worker died, or hung, while it had this item alone."""
 
     item: Item

@@ -8,8 +8,9 @@
         for n in elsewhere.map(texts): ...      # texts may be a generator of millions
         future = elsewhere.delay("one two")     # concurrent.futures.Future
 
-Arguments and results cross as JSON. What the function's hints say is what arrives: dates, dataclasses,
-models of msgspec, and so on; without hints, what JSON has.
+Processes of this machine are given arguments, and give results, as they are. On a queue both cross as
+JSON, and the function's hints say what arrives: dates, dataclasses, and what else msgspec knows; without
+hints, what JSON has.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
@@ -41,13 +41,6 @@ Opener = Callable[[str | None], Pool]
 """Opens the pool of a URL, or for None that of the settings."""
 
 
-class Call(msgspec.Struct, frozen=True):
-    """Arguments, as JSON has them."""
-
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
-
-
 class Function(Generic[P, R]):
     """A function of a module that workers can import. Call it as before, or `on` a pool."""
 
@@ -57,17 +50,20 @@ class Function(Generic[P, R]):
             raise InvalidInput(
                 f"workers cannot import {name!r}: write it at the top level of a module other than the script that is run"
             )
+        self._signature = inspect.signature(function)
+        parameters = self._signature.parameters.values()
+        if any(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters):
+            raise InvalidInput(
+                f"{name!r} takes arguments by name only, which cannot be sent: let it take them in order"
+            )
         functools.update_wrapper(self, function)
         self._function = function
         self._opener = opener
         self._once = once
-        hints = get_type_hints(function)
-        self._result = hints.get("return", Any)
-        self._hints = hints
-        self._names = list(inspect.signature(function).parameters)
-        factory = cast("Any", functools.partial(_Calls, self))
+        factory = cast("Any", functools.partial(_Calls, function))
         factory.__module__, factory.__qualname__ = module, name
-        handler(value=Call, once=once)(factory)
+        value, result = _hinted(function, self._signature)
+        handler(value=value, result=result, once=once)(factory)
         self.recipe = Recipe.of(factory)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -79,45 +75,65 @@ class Function(Generic[P, R]):
         Raises:
             Misconfigured: the URL names no pool.
         """
-        returned = functools.partial(_as_hinted, hint=self._result)
-        return Elsewhere(self._opener(url), self.recipe, Call, returned, once=self._once)
+        return Elsewhere(self._opener(url), self.recipe, self._in_order, once=self._once)
 
-    def call(self, value: Call) -> Any:
-        """Do what came as JSON, and give back JSON."""
+    def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Arguments as they are sent: by position, defaults filled in."""
+        if not kwargs and len(args) == len(self._signature.parameters):
+            return args
         try:
-            args = [self._arrived(n, a) for n, a in zip(self._names, value.args, strict=False)]
-            args += value.args[len(args) :]
-            kwargs = {n: self._arrived(n, a) for n, a in value.kwargs.items()}
-        except (msgspec.ValidationError, TypeError) as exc:
-            raise InvalidInput(f"{self.recipe.name} cannot be called with that: {exc}") from exc
-        result = cast("Callable[..., R]", self._function)(*args, **kwargs)
-        return _as_json(result)
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as exc:
+            raise InvalidInput(f"{self.recipe.name}: {exc}") from exc
+        bound.apply_defaults()
+        return bound.args
 
-    def _arrived(self, name: str, value: Any) -> Any:
-        hint = self._hints.get(name, Any)
-        return value if hint is Any else msgspec.convert(value, hint)
+
+def _hinted(function: Callable[..., Any], signature: inspect.Signature) -> tuple[Any, Any]:
+    """Types of arguments and result as they are read from JSON; Any where JSON cannot tell."""
+    hints = get_type_hints(function)
+    parameters = list(signature.parameters.values())
+    value: Any = list[Any]
+    if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        value = tuple[tuple(_readable(hints.get(p.name, Any)) for p in parameters)]  # type: ignore[misc] # made of what the function says
+    return value, _readable(hints.get("return", Any))
+
+
+def _readable(hint: Any) -> Any:
+    try:
+        msgspec.json.Decoder(list[hint | None])
+    except TypeError:
+        return Any
+    return hint
 
 
 class _Calls:
     """What a worker makes of a function."""
 
-    def __init__(self, function: Function[Any, Any], _: Any, __: Place) -> None:
+    def __init__(self, function: Callable[..., Any], _: Any, __: Place) -> None:
         self._function = function
 
-    def __call__(self, value: Call) -> Any:
+    def __call__(self, value: Sequence[Any]) -> Any:
         try:
-            return self._function.call(value)
+            return self._function(*value)
         except Error:
             raise
         except Exception as exc:  # a function of somebody else's: its fault is that call's result
-            _log.exception("call.failed", function=self._function.recipe.name)
+            name = self._function.__qualname__
+            _log.exception("call.failed", function=name)
             raise InvalidInput(
-                f"{self._function.recipe.name} raised {type(exc).__name__}: {exc}",
-                exception=type(exc).__name__,
+                f"{name} raised {type(exc).__name__}: {exc}", exception=type(exc).__name__
             ) from exc
 
     def close(self) -> None:
         pass
+
+
+class _Numbered(Item):
+    """An item, which of them all it is, and how many workers it has killed."""
+
+    number: int = 0
+    killed: int = 0
 
 
 class Elsewhere(Generic[P, R]):
@@ -128,7 +144,7 @@ class Elsewhere(Generic[P, R]):
         pool: Pool,
         recipe: Recipe,
         value: Callable[[tuple[Any, ...], dict[str, Any]], Any],
-        returned: Callable[[Any], R],
+        returned: Callable[[Any], R] | None = None,
         *,
         once: bool,
         given_up: Callable[[Any, Error, int], object] | None = None,
@@ -136,8 +152,8 @@ class Elsewhere(Generic[P, R]):
         """Use `Function.on`, or `salient.parallel`.
 
         Args:
-            value: makes an item's value of arguments, both as JSON.
-            returned: makes a result of what the handler returned.
+            value: makes an item's value of arguments by position and by name.
+            returned: makes a result of what the handler returned, if that is not it.
             once: a call is not tried again after it killed its worker.
             given_up: told of a value that killed its workers, with how many it was.
         """
@@ -160,7 +176,7 @@ class Elsewhere(Generic[P, R]):
             if self._watchers is None:
                 self._watchers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="salient-delay")
             watchers = self._watchers
-        value = self._made(args, kwargs)
+        value = self._value(args, kwargs)
         return watchers.submit(lambda: next(self._results([value], urgent=True))[1])
 
     @overload
@@ -184,7 +200,7 @@ class Elsewhere(Generic[P, R]):
             Error: what a call raised, once it is its turn; the rest is not done then.
             Unavailable: a call killed its workers again and again, or no store or broker answers.
         """
-        made = (self._made((value,), {}) for value in values)
+        made = (self._value((value,), {}) for value in values)
         results = self._results(made, urgent=False, errors=errors)
         for _, result in _in_order(results) if ordered else results:
             yield result
@@ -208,47 +224,33 @@ class Elsewhere(Generic[P, R]):
     ) -> None:
         self.close()
 
-    def _made(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        return self._value(_as_json(args), _as_json(dict(kwargs)))
-
     def _results(
         self, values: Iterable[Any], *, urgent: bool, errors: bool = False
     ) -> Iterator[tuple[int, Any]]:
         """(number of the value, result), as they come."""
-        numbers: dict[int, int] = {}
-        attempts: dict[int, int] = {}
-        again: deque[Item] = deque()
-
-        def items() -> Iterator[Item]:
-            for n, value in enumerate(values):
-                while again:
-                    yield again.popleft()
-                item = Item(value)
-                numbers[id(item)] = n
-                yield item
-
-        rounds: Iterable[Item] = items()
+        again: list[_Numbered] = []
+        returned = self._returned
+        items: Iterable[Item] = (_Numbered(value, number=n) for n, value in enumerate(values))
         while True:
-            for end in self.pool.run(self._recipe, rounds, urgent=urgent):
-                key = id(end.item)
+            for end in self.pool.run(self._recipe, items, urgent=urgent):
+                item = cast("_Numbered", end.item)
                 if isinstance(end, Done):
-                    attempts.pop(key, None)
-                    yield numbers.pop(key), self._returned(end.result)
+                    yield item.number, end.result if returned is None else returned(end.result)
                     continue
                 if isinstance(end, Failed):
                     error = end.error
                 else:
-                    attempts[key] = attempts.get(key, 0) + 1
-                    if attempts[key] < _ATTEMPTS and not self._once:
-                        again.append(end.item)
+                    item.killed += 1
+                    if item.killed < _ATTEMPTS and not self._once:
+                        again.append(item)
                         continue
-                    error = self._killed(end, attempts.pop(key))
+                    error = self._killed(end, item.killed)
                 if not errors:
                     raise error
-                yield numbers.pop(key), error
+                yield item.number, error
             if not again:
                 return
-            rounds, again = list(again), deque()
+            items, again = again, []
 
     def _killed(self, end: Lost, attempts: int) -> Error:
         error = Unavailable(f"{self._recipe.name} killed its worker {attempts} times: {end.reason}")
@@ -265,19 +267,3 @@ def _in_order(results: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
         while turn in early:
             yield turn, early.pop(turn)
             turn += 1
-
-
-def _as_json(value: Any) -> Any:
-    try:
-        return msgspec.to_builtins(value)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise InvalidInput(f"it cannot cross processes, since it is no JSON: {exc}") from exc
-
-
-def _as_hinted(result: Any, hint: Any) -> Any:
-    if hint is Any or hint is None or hint is type(None):
-        return result
-    try:
-        return msgspec.convert(result, hint)
-    except msgspec.ValidationError as exc:
-        raise InvalidInput(f"the result is not what the function's hint says: {exc}") from exc

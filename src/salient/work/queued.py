@@ -21,7 +21,7 @@ from typing import Any, final
 import msgspec
 
 from salient import log
-from salient.errors import Corrupt, NotFound, Unavailable
+from salient.errors import Corrupt, InvalidInput, NotFound, Unavailable
 from salient.storage.kv import Subscription
 from salient.work import (
     MAIN,
@@ -207,7 +207,10 @@ class _Run:
     def _send(self, batch: list[Item]) -> None:
         self._n += 1
         name = str(self._n)
-        data = msgspec.json.encode([item.value for item in batch])
+        try:
+            data = msgspec.json.encode([item.value for item in batch])
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise InvalidInput(f"an item cannot be sent, since it is no JSON: {exc}") from exc
         self._patiently(lambda: self._blobs.put(notes.items_blob(self._name, name), data))
         message = Message(self._name, name, log.correlation())
         queue, urgent = batch[0].queue, self._urgent

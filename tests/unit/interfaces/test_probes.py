@@ -145,6 +145,21 @@ def test_a_loop_that_stands_still_is_dead():
         assert ask(server, "/health")[0] == 200
 
 
+def test_a_loop_may_stand_still_while_what_it_waits_for_is_away(part, monkeypatch):
+    pulse = probes.Pulse(0.0, waits_for=part)
+    with no_waiting(monkeypatch):
+        assert not pulse()
+        part.error = Unavailable("away")
+        assert pulse()
+        part.error = None
+        assert not pulse()
+        monkeypatch.setattr(probes, "_PATIENCE_S", 0.05)
+        part.may_answer.clear()
+        assert pulse()
+        part.may_answer.set()
+        pulse.close()
+
+
 def test_other_paths_and_methods_do_nothing():
     with probes.serve("127.0.0.1:0", {}, alive) as server:
         status, body = ask(server, "/etc/passwd")

@@ -104,7 +104,9 @@ def ended(app, ident):
 
 def left_by_the_dead(app, held=DEAD, **fields):
     """A job that was running when its process died."""
-    ident, hold = (lambda made: (made[0].id, made[1]))(app.context.jobs.begin("test.read", {"n": 2}))
+    ident, hold = (lambda made: (made[0].id, made[1]))(
+        app.context.jobs.begin("test.read", {"n": 2})
+    )
     entry = app.context.jobs.get(ident)
     fields = {"state": JobState.RUNNING, "attempts": 1, **fields}
     app.context.jobs.write(hold, running.changed(entry, run="gone", **fields))
@@ -118,7 +120,12 @@ class TestRunning:
         started = runner.start(reading.service, Count(n=4))
         assert started.state is JobState.QUEUED
         found = ended(app, started.id)
-        assert (found.state, found.reply, found.done, found.total) == (JobState.DONE, {"n": 4}, 4, 4)
+        assert (found.state, found.reply, found.done, found.total) == (
+            JobState.DONE,
+            {"n": 4},
+            4,
+            4,
+        )
         assert (found.attempts, found.owner, found.at) == (1, None, "4.txt")
 
     def test_jobs_run_one_after_another_in_their_order(self, app, runner, reading):
@@ -161,7 +168,9 @@ class TestRunning:
         assert (found.state, found.attempts) == (JobState.FAILED, 3)
         assert found.error["message"] == "away, 3"
 
-    def test_how_it_ended_is_written_when_the_store_is_back(self, app, runner, reading, monkeypatch):
+    def test_how_it_ended_is_written_when_the_store_is_back(
+        self, app, runner, reading, monkeypatch
+    ):
         ident = runner.start(reading.service, Count(n=1)).id
         reaches(app, ident, JobState.RUNNING)
         write, away = app.context.jobs.write, threading.Event()
@@ -405,7 +414,9 @@ class TestRepeating:
 
     def test_jobs_of_another_workspace_are_not_there(self, app, runner, reading, tmp_path):
         ident = runner.start(reading.service, Count()).id
-        with salient.open(app.settings.data, workspace="other", nlp={"encoder": "hashing"}) as other:
+        with salient.open(
+            app.settings.data, workspace="other", nlp={"encoder": "hashing"}
+        ) as other:
             assert other.call("jobs.list").jobs == ()
             with pytest.raises(errors.NotFound):
                 other.call("jobs.cancel", id=ident)

@@ -26,6 +26,7 @@ export type Block = Schemas["BlockView"];
 export type Mention = Schemas["Mention"];
 export type Page = Schemas["PageView"];
 export type Job = Schemas["Job"];
+export type Dead = Schemas["Dead"];
 
 export type Filters = Record<string, string[]>;
 export type DocumentHit = Schemas["DocumentHit"];

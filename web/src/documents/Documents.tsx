@@ -1,7 +1,7 @@
 import { Menu, Modal } from "@mantine/core";
 import { useCallback, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
-import { useAction } from "../api/hooks";
+import { useAction, useStatus } from "../api/hooks";
 import { useWindowed } from "../api/windowed";
 import { STATES, type Doc, type DocumentList, type State } from "../api/types";
 import { ExportMenu } from "../parts/ExportMenu";
@@ -9,10 +9,12 @@ import { Icon } from "../parts/icons";
 import { Empty, FaultCard, IconButton, leaf, SearchBox, Skeleton, StateBadge, stateName, Time } from "../parts/parts";
 import { Rows } from "../parts/Rows";
 import { useTyped } from "../parts/useTyped";
-import { documentHref, DOCUMENTS } from "../place/places";
+import { href } from "../place/codec";
+import { documentHref, DOCUMENTS, STATUS } from "../place/places";
 import { useKeys } from "../place/useKeys";
 import { usePlace } from "../place/usePlace";
 import { AddButton } from "../shell/Drop";
+import { JobBar, JobButtons, pace } from "../status/Jobs";
 import { count, languageName, mediaName, plural, size } from "../text/format";
 
 const COLUMNS = "18px minmax(220px, 1fr) minmax(150px, 0.62fr) 74px 62px 78px 118px 84px";
@@ -106,6 +108,7 @@ export default function Documents() {
           <button type="button" className="btn bare small" onClick={() => setChosen(new Set())}>Let go</button>
         </div>
       )}
+      <UnderWay />
       {action.fault && <div className="pad"><FaultCard error={action.fault} /></div>}
       <div className="scroll" ref={scroller} tabIndex={-1}>
         {list.error ? <div className="pad"><FaultCard error={list.error} retry={list.refetch} /></div>
@@ -133,6 +136,23 @@ export default function Documents() {
           </div>
         </div>
       </Modal>
+    </div>
+  );
+}
+
+/** How far the jobs are that work on documents, with the buttons that hold and stop them. */
+function UnderWay() {
+  const status = useStatus();
+  const action = useAction(["jobs/list", "status/show"]);
+  if (!status.data?.jobs.length) return null;
+  return (
+    <div className="under-way" role="region" aria-label="Under way">
+      {action.fault && <FaultCard error={action.fault} />}
+      {status.data.jobs.slice(0, 3).map((job) => (
+        <div key={job.id} className="job-head"><span className="quiet tnum">{job.state === "paused" ? "Paused" : job.state === "queued" ? "Waiting" : "Reading"}{pace(job) && ` · ${pace(job)}`}</span>
+          <span className="grow"><JobBar job={job} /></span><JobButtons job={job} act={(verb) => void action.act(`jobs/${verb}`, { id: job.id })} /></div>
+      ))}
+      {status.data.jobs.length > 3 && <Link href={href("/status", STATUS, { tab: "jobs" })}>{count(status.data.jobs.length - 3)} more</Link>}
     </div>
   );
 }

@@ -48,7 +48,7 @@ export const GRAPH = {
   node: text(),
   to: text(),
 };
-export const STATUS = { tab: choice(["now", "jobs", "checks", "settings"], "now") };
+export const STATUS = { tab: choice(["now", "jobs", "dead", "checks", "settings"], "now") };
 
 export const SPECS = { DOCUMENTS, DOCUMENT, SEARCH, ASK, ENTITIES, ENTITY, GRAPH, STATUS };
 

@@ -7,7 +7,7 @@ import type { Status } from "../api/types";
 import { Icon, type IconName } from "../parts/icons";
 import { Empty, FaultCard, Skeleton } from "../parts/parts";
 import { useKeys } from "../place/useKeys";
-import { count } from "../text/format";
+import { count, duration } from "../text/format";
 import { DropAnywhere, Uploads } from "./Drop";
 import { KeyHelp } from "./KeyHelp";
 
@@ -119,9 +119,10 @@ function Pulse({ status, link }: { status: Status | undefined; link: Liveness })
   const left = queued + running;
   if (!left && link === "live" && !(failed + quarantined)) return null;
   const share = status.total ? (status.total - left) / status.total : 1;
+  const paused = status.jobs.some((job) => job.state === "paused") && !status.jobs.some((job) => job.state === "running");
   return (
     <div className="pulse" aria-live="polite">
-      {left > 0 && <><b>Reading {count(left)} more</b><div className="bar" role="progressbar" aria-label="Documents read" aria-valuenow={Math.round(share * 100)} aria-valuemin={0} aria-valuemax={100}><i style={{ width: `${share * 100}%` }} /></div></>}
+      {left > 0 && <><b>{paused ? `Paused, ${count(left)} wait` : `Reading ${count(left)} more`}</b><div className="bar" role="progressbar" aria-label="Documents read" aria-valuenow={Math.round(share * 100)} aria-valuemin={0} aria-valuemax={100}><i style={{ width: `${share * 100}%` }} /></div>{status.left_s != null && <Link href="/status" className="quiet">{duration(status.left_s)} left</Link>}</>}
       {failed + quarantined > 0 && <Link href="/documents?state=failed&state=quarantined">{count(failed + quarantined)} could not be read</Link>}
       {link === "asking" && <span className="quiet">Live updates are cut; asking every few seconds</span>}
       {link === "away" && <span style={{ color: "var(--bad)" }}>The server does not answer. What is shown may be old.</span>}

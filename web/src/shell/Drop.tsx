@@ -61,7 +61,7 @@ export function Uploads() {
   const jobs = useJobs();
   if (!batches.length) return null;
   const byId = new Map((jobs.data?.jobs ?? []).map((job) => [job.id, job]));
-  const open = batches.filter((b) => !b.fault && (!b.jobId || (byId.get(b.jobId)?.state ?? "running") === "running")).length;
+  const open = batches.filter((b) => !b.fault && (!b.jobId || isOpen(byId.get(b.jobId)))).length;
   return (
     <section className="uploads" aria-label="Files being added">
       <header>
@@ -74,6 +74,9 @@ export function Uploads() {
     </section>
   );
 }
+
+/** Whether a job goes on; one that was not heard of yet does. */
+const isOpen = (job: Job | undefined): boolean => !job || job.state === "queued" || job.state === "running" || job.state === "paused";
 
 /** A failed job's own words. */
 export const messageOf = (job: Job | undefined): string | null => (typeof job?.error?.message === "string" ? job.error.message : null);
@@ -89,11 +92,11 @@ function BatchLine({ batch, job }: { batch: Batch; job: Job | undefined }) {
   const sending = !batch.jobId && !batch.fault;
   // Files are counted as the server comes to them; those still to come count too.
   const total = job?.total ? Math.max(job.total, batch.names.length) : 0;
-  const share = sending ? (batch.bytes ? batch.sent / batch.bytes : 1) : job?.state === "running" || !job ? (job && total ? job.done / total : null) : 1;
+  const share = sending ? (batch.bytes ? batch.sent / batch.bytes : 1) : isOpen(job) ? (job && total ? job.done / total : null) : 1;
   const told = batch.fault ?? messageOf(job)
     ?? (sending ? `Sending ${size(batch.sent)} of ${size(batch.bytes)}`
-      : !job || job.state === "running" ? (job && total ? `${job.done} of ${total}${job.stage ? ` · ${job.stage}` : ""}` : "Starting")
-      : job.state === "done" ? outcomeOf(job) : "Stopped");
+      : isOpen(job) ? (job?.state === "paused" ? "Paused" : job && total ? `${job.done} of ${total}${job.stage ? ` · ${job.stage}` : ""}` : job?.state === "running" ? "Starting" : "Waiting for its turn")
+      : job?.state === "done" ? outcomeOf(job) : "Stopped");
   return (
     <li>
       <div className="line"><span className="clip" style={{ flex: 1 }} title={batch.names.join("\n")}>{name}</span>

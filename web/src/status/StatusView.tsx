@@ -1,25 +1,26 @@
-import { useState } from "react";
 import { Link } from "wouter";
-import { useAction, useCall, useJobs, useStatus } from "../api/hooks";
-import { STATES, type Check, type Job, type Setting, type State } from "../api/types";
+import { useCall, useStatus } from "../api/hooks";
+import { STATES, type Check, type Setting, type State, type Status } from "../api/types";
 import { Icon } from "../parts/icons";
-import { Empty, FaultCard, Skeleton, StateBadge, stateName, Tabs, Time } from "../parts/parts";
+import { FaultCard, Skeleton, StateBadge, stateName, Tabs } from "../parts/parts";
 import { href } from "../place/codec";
 import { DOCUMENTS, STATUS } from "../place/places";
 import { usePlace } from "../place/usePlace";
-import { messageOf } from "../shell/Drop";
-import { count, plural } from "../text/format";
+import { count, duration, speed } from "../text/format";
+import DeadView from "./Dead";
+import { JobList, Jobs } from "./Jobs";
+import { WorkersCard } from "./WorkersCard";
 
 export default function StatusView() {
   const [place, move] = usePlace(STATUS);
-  const jobs = useJobs();
-  const running = jobs.data?.jobs.filter((j) => j.state === "running").length ?? 0;
+  const status = useStatus();
+  const given = (status.data?.states.quarantined ?? 0) + (status.data?.n_dead_letters ?? 0);
   return (
     <div className="view">
       <header className="head"><h1>Status</h1></header>
-      <div style={{ padding: "0 22px" }}><Tabs label="Status" value={place.tab} onChange={(tab) => move({ tab })} options={[{ value: "now", name: "Now" }, { value: "jobs", name: "Jobs", n: running || null }, { value: "checks", name: "Checks" }, { value: "settings", name: "Settings" }]} /></div>
+      <div style={{ padding: "0 22px" }}><Tabs label="Status" value={place.tab} onChange={(tab) => move({ tab })} options={[{ value: "now", name: "Now" }, { value: "jobs", name: "Jobs", n: status.data?.jobs.length || null }, { value: "dead", name: "Given up", n: given || null }, { value: "checks", name: "Checks" }, { value: "settings", name: "Settings" }]} /></div>
       <div className="scroll" tabIndex={0} role="region" aria-label="Details"><div className="pad" style={{ paddingTop: 18, maxWidth: 1080 }}>
-        {place.tab === "now" && <Now />}{place.tab === "jobs" && <Jobs />}{place.tab === "checks" && <Checks />}{place.tab === "settings" && <Settings />}
+        {place.tab === "now" && <Now />}{place.tab === "jobs" && <Jobs />}{place.tab === "dead" && <DeadView />}{place.tab === "checks" && <Checks />}{place.tab === "settings" && <Settings />}
       </div></div>
     </div>
   );
@@ -38,10 +39,12 @@ function Now() {
       <div className="figures">{figures.map(([name, n]) => <div key={name} className="figure card"><b className="tnum">{count(n)}</b><span className="quiet">{name}</span></div>)}</div>
       <section className="card" style={{ padding: 18 }}>
         <h2 style={{ marginBottom: 4 }}>Every file is accounted for</h2>
-        <p className="quiet" style={{ marginBottom: 12 }}>{s.running ? "Documents are being read now." : s.total ? "Nothing is waiting." : "Nothing was added yet."} Workspace <span className="mono">{s.workspace}</span></p>
+        <p className="quiet" style={{ marginBottom: 12 }}>{s.running ? going(s) : s.total ? "Nothing is waiting." : "Nothing was added yet."} Workspace <span className="mono">{s.workspace}</span></p>
         {s.total > 0 && <div className="stack" role="img" aria-label={STATES.map((st) => `${stateName(st)}: ${s.states[st] ?? 0}`).join(", ")}>{STATES.map((st) => (s.states[st] ?? 0) > 0 && <i key={st} style={{ flexGrow: s.states[st], background: TONES[st] }} title={`${stateName(st)}: ${s.states[st]}`} />)}</div>}
         <div className="chips" style={{ marginTop: 12 }}>{STATES.filter((st) => (s.states[st] ?? 0) > 0).map((st) => <Link key={st} href={href("/documents", DOCUMENTS, { state: [st] })} className="chip off-plain"><StateBadge state={st} /><span className="n">{count(s.states[st] ?? 0)}</span></Link>)}</div>
       </section>
+      {s.jobs.length > 0 && <section aria-label="Jobs under way"><JobList jobs={s.jobs} /></section>}
+      <WorkersCard status={s} />
       {s.failures.length > 0 && (
         <section className="card" style={{ padding: 18 }}>
           <h2 style={{ marginBottom: 8 }}>Why files were not read</h2>
@@ -53,40 +56,14 @@ function Now() {
   );
 }
 
-function Jobs() {
-  const jobs = useJobs();
-  const action = useAction(["jobs/list"]);
-  if (jobs.error) return <FaultCard error={jobs.error} retry={() => void jobs.refetch()} />;
-  if (!jobs.data) return <Skeleton lines={5} />;
-  if (!jobs.data.jobs.length) return <Empty icon="status" title="Nothing has run yet">Adding files starts a job; it appears here with how far it is.</Empty>;
-  return (
-    <div style={{ display: "grid", gap: 10 }}>
-      {action.fault && <FaultCard error={action.fault} />}
-      {jobs.data.jobs.map((job) => <JobCard key={job.id} job={job} onCancel={() => void action.act("jobs/cancel", { id: job.id })} />)}
-    </div>
-  );
-}
-
-const JOB_TONES: Record<Job["state"], [string, string]> = { running: ["busy live", "Running"], done: ["good", "Done"], failed: ["bad", "Failed"], cancelled: ["idle", "Stopped"] };
-const VERBS: Record<string, string> = { "documents.add": "Add documents", "documents.retry": "Read again", "entities.import": "Import entities", "export.write": "Write an export" };
-
-function JobCard({ job, onCancel }: { job: Job; onCancel: () => void }) {
-  const [asked, setAsked] = useState(false);
-  const [tone, name] = JOB_TONES[job.state];
-  const share = job.total ? job.done / job.total : null;
-  return (
-    <article className="card" style={{ padding: "12px 16px", display: "grid", gap: 8 }}>
-      <div style={{ display: "flex", gap: 12, alignItems: "center" }}>
-        <b style={{ fontWeight: 500 }}>{VERBS[job.service] ?? job.service}</b><span className={`state ${tone}`}>{name}</span>
-        <span className="quiet">{job.total != null ? `${count(job.done)} of ${plural(job.total, "document")}` : ""}{job.stage && job.state === "running" ? ` · ${job.stage}` : ""}</span>
-        <span style={{ flex: 1 }} /><span className="quiet" style={{ fontSize: 12 }}>begun <Time iso={job.started_at} /></span>
-        {job.state === "running" && <button type="button" className="btn small" disabled={asked} onClick={() => { setAsked(true); onCancel(); }}><Icon name="close" />{asked ? "Stopping" : "Stop"}</button>}
-      </div>
-      {job.state === "running" && <div className={`bar${share === null ? " unknown" : ""}`} role="progressbar" aria-label="Progress" aria-valuemin={0} aria-valuemax={100} aria-valuenow={share === null ? undefined : Math.round(share * 100)}><i style={{ width: share === null ? undefined : `${share * 100}%` }} /></div>}
-      {messageOf(job) && <p style={{ color: "var(--bad)" }}>{messageOf(job)}</p>}
-      {job.reply && <details><summary className="quiet" style={{ cursor: "pointer", fontSize: 12 }}>What it answered</summary><pre className="b-code">{JSON.stringify(job.reply, null, 1)}</pre></details>}
-    </article>
-  );
+/** Whether documents are read now, how fast, and when it will be over. */
+function going(s: Status): string {
+  const left = (s.states.queued ?? 0) + (s.states.running ?? 0);
+  if (!s.jobs.some((j) => j.state === "running")) return s.jobs.some((j) => j.state === "paused") ? `Paused; ${count(left)} wait.` : `${count(left)} wait to be read.`;
+  const told = [`${count(left)} to go`];
+  if (s.rate_per_s != null) told.push(speed(s.rate_per_s));
+  if (s.left_s != null) told.push(`${duration(s.left_s)} left`);
+  return `Documents are being read now: ${told.join(", ")}.`;
 }
 
 function Checks() {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { duration, languageName, mediaName, plural, size, when } from "./format";
+import { duration, languageName, mediaName, plural, size, speed, when } from "./format";
 import { HUES, lookOf, orderLabels } from "./labels";
 
 test("sizes are short and never say 1000 of a unit", () => {
@@ -38,4 +38,8 @@ test("a type nobody named still has a name, a tag and a steady colour", () => {
 
 test("known types come first", () => {
   expect(orderLabels({ ZED: 9, DATE: 1, PERSON: 2, CLAUSE: 3 })).toEqual(["PERSON", "DATE", "ZED", "CLAUSE"]);
+});
+
+test("a speed is told by the time in which something happens", () => {
+  expect([25, 2.5, 0.5, 0.001].map(speed)).toEqual(["25 a second", "2.5 a second", "30 a minute", "4 an hour"]);
 });

@@ -23,6 +23,13 @@ export function duration(seconds: number): string {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Documents a second, or an hour where a second is too short a time. */
+export function speed(perSecond: number): string {
+  if (perSecond >= 0.95) return `${perSecond < 9.95 ? perSecond.toFixed(1) : count(Math.round(perSecond))} a second`;
+  if (perSecond * 60 >= 0.95) return `${(perSecond * 60).toFixed(perSecond * 60 < 9.95 ? 1 : 0)} a minute`;
+  return `${count(Math.round(perSecond * 3600))} an hour`;
+}
+
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
