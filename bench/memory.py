@@ -3,11 +3,11 @@
     python bench/memory.py [--workers 4] [--model-mb 1000] [--names 1000000]
 
 Memory is the proportional set size (PSS) of every worker from /proc/PID/smaps_rollup, added up after
-each has read all of the model: a page that n processes map counts 1/n in each, so the model's pages count
-once for all that share them, the page cache of its file included. The naive way is what loading
+each has read all of the model, and of the process that they were forked from: a page that n processes
+map counts 1/n in each, so the model's pages, which are the page cache of its file, count once. The naive way is what loading
 weights usually is: every process reads the file into memory of its own. Names are the matcher of a
-knowledge base, beside one that every process builds. Load time is from opening the stores to the
-first row. The swap publishes versions while every process calls as fast as it can; a call is wrong
+knowledge base, beside one that every process builds. Load time is from asking for the model, with the
+stores open as a worker has them, to its first row. The swap publishes versions while every process calls as fast as it can; a call is wrong
 if it raises, or if what it reads is of two versions.
 """
 
@@ -16,18 +16,19 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from salient.learning import mapped
 from salient.learning.registry import Current, Model, Registry
@@ -36,7 +37,7 @@ from salient.storage.kv import KeyValue
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH = 256
-SWAPS, SWAP_ROWS = 20, 16384  # versions of 16 MB
+SWAPS, SWAP_ROWS = 20, 4096  # versions of 8 MB
 THREADS = 2
 
 
@@ -60,14 +61,10 @@ def stores(folder: Path, opened: ExitStack) -> Registry:
 
 
 def names(n: int) -> list[tuple[str, str]]:
-    drawn = random.Random(5)  # noqa: S311 # a fixed list, no secret
+    drawn = random.Random(5)  # a fixed list, no secret
     words = ["".join(drawn.choices("abcdefghiklmnoprstuvw", k=drawn.randint(3, 9))).title() for _ in range(n // 4)]  # fmt: skip
     kinds = ("ORG", "PERSON", "GPE")
     return [(" ".join(drawn.choices(words, k=drawn.randint(2, 4))), drawn.choice(kinds)) for _ in range(n)]  # fmt: skip
-
-
-# What a worker does: it says that it can begin, loads when told, says how long that took, and
-# waits until its memory has been read.
 
 
 def touched(array: Any) -> float:
@@ -75,39 +72,36 @@ def touched(array: Any) -> float:
     return float(array.reshape(-1)[:: 4096 // array.itemsize].sum(dtype=np.float64))
 
 
-def load_shared(folder: Path, opened: ExitStack) -> Callable[[], object]:
-    model = opened.enter_context(stores(folder, opened).open("weights"))
+def load_shared(_: Path, registry: Registry, opened: ExitStack) -> Callable[[], object]:
+    model = opened.enter_context(registry.open("weights"))
     weights = model.array("model.safetensors", "weights")
     weights[0].sum()
     return lambda: (touched(weights), model)
 
 
-def load_own(folder: Path, _: ExitStack) -> Callable[[], object]:
+def load_own(folder: Path, _: Registry, __: ExitStack) -> Callable[[], object]:
     weights = np.array(mapped.tensor(folder / "weights" / "model.safetensors", "weights"))
     return lambda: touched(weights)
 
 
-def load_names(folder: Path, opened: ExitStack) -> Callable[[], object]:
+def load_names(_: Path, registry: Registry, opened: ExitStack) -> Callable[[], object]:
     from salient.nlp.gazetteer import Gazetteer
 
-    model = opened.enter_context(stores(folder, opened).open("names"))
+    model = opened.enter_context(registry.open("names"))
     _, arrays = model.columns("names.columns")
     gazetteer = Gazetteer.load(*model.columns("names.columns"))
     return lambda: (gazetteer, [touched(a) for a in arrays.values()])
 
 
-def build_names(folder: Path, _: ExitStack) -> Callable[[], object]:
+def build_names(folder: Path, _: Registry, __: ExitStack) -> Callable[[], object]:
     from salient.nlp.gazetteer import Gazetteer
 
     gazetteer = Gazetteer(tuple(pair) for pair in json.loads((folder / "names.json").read_text()))
     return lambda: gazetteer
 
 
-def load_nothing(folder: Path, opened: ExitStack) -> Callable[[], object]:
-    from salient.nlp.gazetteer import Gazetteer
-
-    registry = stores(folder, opened)
-    return lambda: (registry, Gazetteer)
+def load_nothing(_: Path, registry: Registry, __: ExitStack) -> Callable[[], object]:
+    return lambda: registry
 
 
 LOADS = {
@@ -119,25 +113,24 @@ LOADS = {
 }
 
 
-def work(kind: str, folder: Path) -> None:
-    print("ready", flush=True)
-    sys.stdin.readline()
+def work(kind: str, folder: Path, line: Connection) -> None:
+    """What a worker does: load when told, say how long it took, wait until its memory was read."""
+    line.recv()
     with ExitStack() as opened:
+        registry = stores(folder, opened)
         if kind == "swap":
-            swapping(folder, opened)
+            swapping(registry, opened, line)
             return
         began = time.perf_counter()
-        keep = LOADS[kind](folder, opened)
+        keep = LOADS[kind](folder, registry, opened)
         seconds = time.perf_counter() - began
         kept = keep()
-        print(json.dumps(seconds), flush=True)
-        sys.stdin.readline()
+        line.send(seconds)
+        line.recv()
         del kept
 
 
-def swapping(folder: Path, opened: ExitStack) -> None:
-    registry = stores(folder, opened)
-
+def swapping(registry: Registry, opened: ExitStack, line: Connection) -> None:
     def build(model: Model) -> tuple[Any, Any]:
         return (
             model.array("model.safetensors", "weights"),
@@ -157,7 +150,8 @@ def swapping(folder: Path, opened: ExitStack) -> None:
             try:
                 with current.use() as (weights, again):
                     one = weights[rows[tally["calls"] % 1000]]
-                    tally["wrong"] += one.min() != again[rows[tally["calls"] % 1000]].max()
+                    other = again[rows[tally["calls"] % 1000]]
+                    tally["wrong"] += bool(one.min() != other.max())
                     versions.add(float(one[0, 0]))
             except Exception:  # counted: the number has to be 0
                 tally["failed"] += 1
@@ -169,64 +163,63 @@ def swapping(folder: Path, opened: ExitStack) -> None:
     threads = [threading.Thread(target=call, args=(i,)) for i in range(THREADS)]
     for thread in threads:
         thread.start()
-    print("calling", flush=True)
-    sys.stdin.readline()
+    line.send("calling")
+    line.recv()
     ended.set()
     for thread in threads:
         thread.join()
-    print(json.dumps({"threads": found, "version": current.version}), flush=True)
+    line.send({"threads": found, "version": current.version})
 
 
 class Workers:
-    """Processes of this file. Use it as a context manager."""
+    """Forked from one process that has imported what they need, as `salient worker` does.
+
+    Use it as a context manager.
+    """
 
     def __init__(self, kind: str, folder: Path, n: int) -> None:
-        command = [sys.executable, __file__, "--work", kind, "--folder", str(folder)]
-        self.processes = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _ in range(n)
-        ]
-        for process in self.processes:
-            assert self.hear(process) == "ready"  # noqa: S101
+        context = get_context("forkserver")
+        context.set_forkserver_preload(["salient.learning.registry", "salient.nlp.gazetteer"])
+        self.lines, self.processes = [], []
+        for _ in range(n):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=work, args=(kind, folder, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            self.lines.append(ours)
+            self.processes.append(process)
 
-    def tell(self, process: Any) -> None:
-        process.stdin.write("\n")
-        process.stdin.flush()
-
-    def hear(self, process: Any) -> str:
-        line: str = process.stdout.readline()
-        if not line:
-            raise SystemExit(f"a worker ended with {process.wait()}")
-        return line.strip()
-
-    def pss_mb(self) -> list[float]:
-        found = []
-        for process in self.processes:
-            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
-            found.append(int(next(x for x in lines if x.startswith("Pss:")).split()[1]) / 1000 * 1.024)  # fmt: skip
-        return found
+    def pss_mb(self) -> float:
+        """Of all workers and the process that they were forked from."""
+        pids = [p.pid for p in self.processes]
+        return sum(pss_mb(pid) for pid in [*pids, psutil.Process(pids[0]).ppid()] if pid)
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self.processes:
+        for process, line in zip(self.processes, self.lines, strict=True):
             process.kill()
-            process.communicate()
+            process.join()
+            line.close()
+
+
+def pss_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024 / 1e6
 
 
 def measured(kind: str, folder: Path, n: int) -> dict[str, Any]:
     """Load in one worker after the other, then read the memory of all."""
     with Workers(kind, folder, n) as workers:
         seconds = []
-        for process in workers.processes:
-            workers.tell(process)
-            seconds.append(json.loads(workers.hear(process)))
+        for line in workers.lines:
+            line.send("load")
+            seconds.append(line.recv())
         pss = workers.pss_mb()
     return {
         "workers": n,
-        "pss_total_mb": round(sum(pss)),
-        "pss_a_worker_mb": round(sum(pss) / n),
+        "pss_mb": round(pss),
         "first_load_ms": round(1000 * seconds[0], 1),
         "second_load_ms": round(1000 * seconds[1 % n], 1),
     }
@@ -243,19 +236,19 @@ def swap(registry: Registry, folder: Path, n: int) -> dict[str, Any]:
 
     version = publish(0)
     with Workers("swap", folder, n) as workers:
-        for process in workers.processes:
-            workers.tell(process)
-            workers.hear(process)
+        for line in workers.lines:
+            line.send("begin")
+            line.recv()
         began = time.perf_counter()
         for number in range(1, SWAPS + 1):
             version = publish(number)
             time.sleep(0.2)  # the load goes on between two versions, as it does in a day
-        time.sleep(1)
+        time.sleep(2)
         seconds = time.perf_counter() - began
         ends = []
-        for process in workers.processes:
-            workers.tell(process)
-            ends.append(json.loads(workers.hear(process)))
+        for line in workers.lines:
+            line.send("end")
+            ends.append(line.recv())
     threads = [t for end in ends for t in end["threads"]]
     return {
         "published": SWAPS,
@@ -276,11 +269,7 @@ def main() -> None:
     parser.add_argument("--model-mb", type=int, default=1000)
     parser.add_argument("--names", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where to put it all; a temporary one")
-    parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.work:
-        work(options.work, options.folder)
-        return
     with ExitStack() as opened:
         parent = options.folder
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=parent)))

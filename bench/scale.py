@@ -215,7 +215,7 @@ with salient.open() as workspace:
     from salient.services import exports
     digest = hashlib.sha256()
     workspace.add(*sys.argv[1:])
-    for what in ("documents", "entities", "facts", "mentions"):
+    for what in ("mentions", "entities", "facts", "annotations"):
         given = exports.request_of(what, "jsonl", {})
         for chunk in exports.stream(given, workspace.app.context):
             digest.update(chunk if isinstance(chunk, bytes) else chunk.encode())

@@ -174,6 +174,7 @@ class App:
             ),
             workers=partial(workers.read, cache),
             pool=partial(_pool, settings),
+            modules=settings.work.modules,
             dead_letters=settings.work.dead_letters,
             ledger=coordinator.ledger,
             indexes=indexes,
@@ -293,5 +294,6 @@ def _run_config(settings: Settings) -> RunConfig:
         max_attempts=settings.pipeline.max_attempts,
         lease_s=settings.pipeline.lease_s,
         max_file_bytes=settings.limits.max_file_bytes,
+        ocr_pool=settings.work.ocr_pool,
         work=work_config(settings),
     )

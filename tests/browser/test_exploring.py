@@ -125,6 +125,7 @@ def _views(server: Any) -> dict[str, str]:
         "graph": f"/graph?at={entity}",
         "status": "/status",
         "jobs": "/status?tab=jobs",
+        "dead": "/status?tab=dead",
         "help": "/help",
     }
 
@@ -132,7 +133,7 @@ def _views(server: Any) -> dict[str, str]:
 READY = {
     "documents": ".grid-row .state", "document": ".men", "about": ".dl", "search": ".snippet", "passages": ".result",
     "ask": ".sentence", "entities": ".grid-row .tag", "entity": "article.fact", "mentions": ".mention-row .quote",
-    "graph": ".graph-side .find-row", "status": ".figure", "jobs": "h1", "help": ".help .kbd",
+    "graph": ".graph-side .find-row", "status": ".figure", "jobs": "h1", "dead": ".empty", "help": ".help .kbd",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tests.cluster.sites import site as site_on
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 GATED = {"engine": "gated", "encoder": "hashing"}
-PARTED_S = 20
+PARTED_S, ROUND_TRIP_S = 20, 0.2
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,10 @@ def site(tmp_path, servers, broker, gate):
 def gated_site(folder, servers, broker_url, **storage):
     work = {"on": f"celery:{broker_url}", "batch_s": 2}
     return site_on(folder, servers, work, GATED, **storage)
+
+
+def unique():
+    return f"t{uuid.uuid4().hex[:10]}"
 
 
 def holder(workers, child):
@@ -192,28 +196,38 @@ def test_a_full_disk_is_waited_for(servers, broker, gate, texts, calm, tmp_path)
 
 
 @on_both
-def test_a_network_that_is_slow_and_goes_away_is_waited_for(
-    servers, broker, gate, texts, calm, tmp_path
-):
-    redis, s3 = servers("redis"), servers("s3")
-    own = f"t{uuid.uuid4().hex[:10]}"
+def test_a_slow_network_costs_time_only(servers, broker, gate, texts, calm, tmp_path):
+    gate.open()
+    cache = servers("redis")
     with network() as net:
-        # The same addresses for all, since some travel with the work; what is cut are the worker's.
-        storage = {
-            "cache": net.through(redis.at("0", prefix=own), redis.port),
-            "blobs": net.through(s3.at(own), s3.port),
-        }
         url = net.through(broker.url, broker.server.port)
+        shared = net.through(cache.at("0", prefix=unique()), cache.port)
+        net.slow(ROUND_TRIP_S / 2)
+        with gated_site(tmp_path, servers, url, cache=shared) as site:
+            site.worker(within=net.command)
+            site.add(texts).finish()
+            assert site.told() == calm
+
+
+@on_both
+def test_a_network_that_goes_away_is_waited_for(servers, broker, gate, texts, calm, tmp_path):
+    cache, s3 = servers("redis"), servers("s3")
+    with network() as net:
+        # The same addresses on both sides; what is cut is the worker's way to them.
+        url = net.through(broker.url, broker.server.port)
+        storage = {
+            "cache": net.through(cache.at("0", prefix=unique()), cache.port),
+            "blobs": net.through(s3.at(unique()), s3.port),
+        }
         with gated_site(tmp_path, servers, url, **storage) as site:
             site.worker(within=net.command)
-            net.slow(0.2)
             adding = site.add(texts)
             until(gate.held, "a document is under way", adding)
             net.cut()
             gate.open()
             time.sleep(PARTED_S)
+            assert adding.running
             net.heal()
-            net.slow(0)
             adding.finish()
             assert site.told() == calm
 

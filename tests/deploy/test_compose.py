@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from salient.interfaces.cli import cli
 from salient.interfaces.stack import containers
-from salient.interfaces.stack.plan import PROFILES
+from salient.interfaces.stack.plans import PROFILES
 from salient.settings import Settings
 from salient.work import MAIN, OCR
 

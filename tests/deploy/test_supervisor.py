@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from salient.errors import Conflict
-from salient.interfaces.stack.plan import Part, Plan
+from salient.interfaces.stack.plans import Part, Plan
 from salient.interfaces.stack.state import Folder, StackState
 from salient.interfaces.stack.supervisor import Running
 

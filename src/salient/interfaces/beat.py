@@ -25,7 +25,8 @@ class Beat:
     """Housekeeping of the workspace that the settings name.
 
     - Of many, one leads. It renews its lease; when it dies, another leads within `2 * beat_s`.
-    - Leading, it takes up jobs that nobody has, and documents that wait and nobody is at.
+    - Leading, it takes up jobs that nobody has, gives back what dead processes held, and starts a
+      job for documents that wait and nobody is at.
     - Every ten minutes it sweeps; see `salient.services.sweeping`.
     """
 
@@ -66,12 +67,20 @@ class Beat:
                     if not lease.renew():
                         _log.warning("beat.lost", token=lease.token)
                         return
+                    self._quietly(self._give_back)
                     self._quietly(runner.resume_left)
                     if time.monotonic() - self._swept_at >= _SWEEP_S:
                         self._swept_at = time.monotonic()
                         self._quietly(self._sweep)
             finally:
                 self.leading.clear()
+
+    def _give_back(self) -> None:
+        """Queue what dead processes held, for whoever works now; poisoned documents are quarantined."""
+        ledger = self._app.context.ledger
+        requeued, quarantined = ledger.give_back_orphans(self._app.settings.pipeline.max_attempts)
+        if requeued or quarantined:
+            _log.warning("beat.gave_back", n_requeued=requeued, n_quarantined=quarantined)
 
     def _sweep(self) -> None:
         swept = self._app.call(sweep, Sweep())

@@ -110,6 +110,7 @@ class Runner:
         self._app = app
         self._book = app.context.jobs
         self._adopts = adopts
+        self._tick_s = min(_TICK_S, self._book.hold_s / 4)
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._waiting: deque[_Run] = deque()
@@ -195,7 +196,7 @@ class Runner:
     # Who keeps what this process has, and finds more.
 
     def _keep(self) -> None:
-        while not self._stopping.wait(_TICK_S) or self._current is not None:
+        while not self._stopping.wait(self._tick_s) or self._current is not None:
             for one in (self._renew, self._settle_ended, self._look_at_waiting, self._adopt):
                 self._quietly(one)
             if self._stopping.is_set():
@@ -311,23 +312,22 @@ class Runner:
 
     def _next(self) -> _Run | None:
         """The job whose turn it is, waited for; None when this runner stops."""
-        while not self._stopping.is_set():
+        while True:
             with self._changed:
+                if self._stopping.is_set():
+                    return None
                 if not self._waiting:
                     self._changed.wait()
                     continue
             try:
                 blocked = self._book.paused()
-            except errors.Error:
-                blocked = (
-                    True  # the store of records is away, and the job could not say how far it is
-                )
+            except errors.Error:  # the store of records is away: a job could not say how far it is
+                blocked = True
             with self._changed:
                 if self._waiting and not blocked:
                     self._current = self._waiting.popleft()
                     return self._current
-                self._changed.wait(_TICK_S)
-        return None
+                self._changed.wait(self._tick_s)
 
     def _run(self, run: _Run) -> None:
         end: dict[str, Any]

@@ -153,8 +153,8 @@ class _Parent:
 
     def failed(self, *, args: Any = (), exception: Any = None, **_: Any) -> None:
         """A child died at a batch: tell its coordinator, which would wait for a beat otherwise."""
-        if not args or not isinstance(args[0], dict):
-            return
+        if os.getpid() != self._presence.pid or not args or not isinstance(args[0], dict):
+            return  # children tell of what they can, over connections of their own
         message = msgspec.convert(args[0], Message)
         try:
             died(self._cache, message, Death(f"{type(exception).__name__}: {exception}"))

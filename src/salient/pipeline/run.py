@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +27,7 @@ from salient.readers import Limits
 from salient.storage.blob import Blobs
 from salient.storage.kv import KeyValue
 from salient.storage.sql import Tables
-from salient.work import Done, Failed, Item, Place, Pool, Recipe, WorkConfig, open_pool
+from salient.work import MAIN, OCR, Done, Failed, Item, Place, Pool, Recipe, WorkConfig, open_pool
 from salient.work import End as Ended
 from salient.work.beats import every
 
@@ -82,6 +83,7 @@ class RunConfig:
     max_attempts: int = 3
     lease_s: float = 600.0
     max_file_bytes: int = 2 * 1024**3
+    ocr_pool: bool = False
     work: WorkConfig = field(default_factory=WorkConfig)
 
 
@@ -219,20 +221,18 @@ class Coordinator:
         # The first documents come in before a pool is chosen: their number decides.
         next(incoming, None)
         counts = _Counting(self.ledger)
-        costs = Costs()
         recipe = Recipe.of(documents, self.recipe())
         try:
             beat = partial(self.ledger.extend, owner, self._config.lease_s)
             with every(self._config.lease_s / 4, beat), self._pool(processes) as pool:
                 while True:
                     urgent = counts.now().states[State.QUEUED] <= _URGENT
-                    items = self._items(owner, incoming, batch, costs)
+                    items = self._items(owner, incoming, batch)
                     for end in pool.run(recipe, items, urgent=urgent):
                         outcome = self._settled(end, batch)
                         if outcome is None:
                             continue
-                        costs.observe(*batch.sizes.pop(outcome.document_id), outcome.seconds)
-                        batch.results.append(outcome)
+                        batch.take(end.item, outcome)
                         tally.worked += 1
                         done, total = counts.ended()
                         stage = outcome.stage or "done"
@@ -241,7 +241,7 @@ class Coordinator:
                             batch.flush()
                             counts.changed()
                     batch.flush()
-                    if not counts.now().states[State.QUEUED]:
+                    if not batch.moved and not counts.now().states[State.QUEUED]:
                         break  # no children came with the last batch
         except BaseException:
             self.ledger.unclaim(batch.unfinished())
@@ -252,11 +252,11 @@ class Coordinator:
                 self.resolve(batch.touched)
             self._blobs.delete(pending)
 
-    def _items(
-        self, owner: Owner, incoming: Iterator[None], batch: _Batch, costs: Costs
-    ) -> Iterator[Item]:
+    def _items(self, owner: Owner, incoming: Iterator[None], batch: _Batch) -> Iterator[Item]:
         """Claim documents as workers ask for them; take more in when none are left."""
         while True:
+            while batch.moved:
+                yield batch.moved.popleft()
             rows = self.ledger.claim(owner, 2 * self._config.batch, self._config.lease_s)
             if not rows:
                 if next(incoming, _END) is _END:
@@ -265,13 +265,18 @@ class Coordinator:
             batch.claimed.update(r.id for r in rows)
             for row in rows:
                 batch.sizes[row.id] = row.name, row.size_bytes
-                task = Task(row.id, row.version, row.name, row.depth, json.loads(row.metadata))
-                yield Item(task, costs.expected_s(row.name, row.size_bytes))
+                metadata = json.loads(row.metadata)
+                ocr = not self._config.ocr_pool
+                task = Task(row.id, row.version, row.name, row.depth, metadata, ocr)
+                yield batch.item(task)
 
     def _settled(self, end: Ended, batch: _Batch) -> Outcome | None:
         """An outcome to commit; None when a lost document goes back into the queue."""
         if isinstance(end, Done):
             outcome: Outcome = end.result
+            if outcome.state is State.QUEUED:
+                batch.moved.append(batch.item(replace(end.item.value, ocr=True), OCR))
+                return None
             return outcome
         if isinstance(end, Failed):
             raise end.error  # of the worker itself: what is wrong with a document is an outcome
@@ -321,12 +326,27 @@ class _Batch:
     def __init__(self, committer: Committer, before: Callable[[], object]) -> None:
         self._committer = committer
         self._before = before
+        self._costs = Costs()
         self._committed = time.monotonic()
         self.results: list[Outcome] = []
         self.claimed: set[str] = set()
         self.sizes: dict[str, tuple[str, int]] = {}
         """Name and size of what is claimed."""
+        self.moved: deque[Item] = deque()
+        """What is left to the workers that read images."""
         self.touched: set[str] = set()
+
+    def item(self, task: Task, queue: str = MAIN) -> Item:
+        """A document as the pool is given it."""
+        name, size = self.sizes[task.document_id]
+        return Item(task, self._costs.expected_s(name, size, ocr=queue == OCR), queue)
+
+    def take(self, item: Item, outcome: Outcome) -> None:
+        """Keep an outcome until it is committed, and learn what it cost."""
+        name, size = self.sizes.pop(outcome.document_id)
+        if outcome.stages:
+            self._costs.observe(name, size, outcome.seconds, ocr=item.queue == OCR)
+        self.results.append(outcome)
 
     @property
     def late(self) -> bool:

@@ -33,6 +33,7 @@ from salient.pipeline.passages import Passages
 from salient.pipeline.stages import ANNOTATE, CONVERT, PASSAGES, READ, artifact_key
 from salient.readers import Limits
 from salient.readers.child import Converter
+from salient.readers.ocr import NEEDED
 from salient.storage.blob import Blobs
 
 _log = log.get(__name__)
@@ -66,13 +67,17 @@ class WorkerConfig:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One document to work on."""
+    """One document to work on.
+
+    Without `ocr` it comes back queued, with the code `needs_ocr`, if a page must be read as an image.
+    """
 
     document_id: str
     version: str
     name: str
     depth: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    ocr: bool = True
 
 
 class Worker:
@@ -182,7 +187,7 @@ class Worker:
         manifest = self._manifest(manifest_key)
         if manifest is None:
             with local_original(self._blobs, task.version) as file:
-                conversion = self._converter.convert(file, task.name, limits)
+                conversion = self._converter.convert(file, task.name, limits, with_ocr=task.ocr)
             component = f"{readers.COMPONENT}/{conversion.component}"
             key = artifact_key(task.version, CONVERT, component, parameters)
             manifest = {
@@ -383,7 +388,9 @@ def _ended(
 ) -> Outcome:
     """How a document whose stage raised ends in the ledger."""
     code = str(error.context.get("code", error.code))
-    if isinstance(error, errors.Unsupported):
+    if code == NEEDED:
+        state = State.QUEUED
+    elif isinstance(error, errors.Unsupported):
         state = State.UNSUPPORTED
     elif code in _QUARANTINE:
         state = State.QUARANTINED

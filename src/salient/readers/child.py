@@ -27,7 +27,7 @@ import psutil
 from salient import log
 from salient.errors import Corrupt, Error, InvalidInput, LimitExceeded, TimedOut, Unavailable, tree
 from salient.model import Builder, Child, Metadata, Note, Part, Text
-from salient.readers import MIB, Limits, frames
+from salient.readers import MIB, Limits, frames, ocr
 from salient.readers.frames import Tag
 
 _log = log.get(__name__)
@@ -124,18 +124,20 @@ class Converter:
         limits: Limits | None = None,
         *,
         media_type: str | None = None,
+        with_ocr: bool = True,
     ) -> Conversion:
         """Read one file.
 
         Args:
             name: as the person knows it; it only breaks ties between text formats.
             media_type: skips recognition by content; for tests and for callers that know.
+            with_ocr: False ends with `needs_ocr` at the first page that must be read as an image.
 
         Raises:
             InvalidInput: `encrypted`, `empty`, `truncated`, `malformed`, `reader_crashed`.
             LimitExceeded: `out_of_memory`, `zip_bomb`, ...
             TimedOut: `timed_out`, and not one page was read.
-            Unsupported: `unsupported_format`.
+            Unsupported: `unsupported_format`, `needs_ocr`.
             NotFound: `vanished`.
             Unavailable: the child cannot be started, or the converter is closed.
         """
@@ -154,6 +156,7 @@ class Converter:
                 "folder": self._folder.name,
                 "media_type": media_type,
                 "readers": self._extra_readers,
+                "ocr": with_ocr,
             }
             try:
                 self._talk(process, frames.message(Tag.REQUEST, request), state, started)
@@ -164,9 +167,9 @@ class Converter:
             self._served += 1
             seconds = time.monotonic() - started
         if state.failed is not None:
-            if not state.n_parts:
-                raise state.failed
             code = str(state.failed.context.get("code", state.failed.code))
+            if not state.n_parts or code == ocr.NEEDED:
+                raise state.failed
             state.builder.note(Note(code, f"{_left_out(state)}: {state.failed.message}"))
         return Conversion(
             text=state.builder.build(),

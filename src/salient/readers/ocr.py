@@ -13,11 +13,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from salient.errors import Unsupported
 from salient.readers.pdf_order import Line, Segment, line, segments
 from salient.readers.pdf_words import Word
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+NEEDED = "needs_ocr"
+"""The code of a conversion that met an image which is to be read elsewhere."""
 
 _MIN_CONFIDENCE = 12.0  # of a word; below it is a smudge
 _MIN_MEAN = 42.0  # of an image; below it is a picture of something else than text
@@ -71,6 +75,15 @@ def _engine() -> Any:
     return engine
 
 
+_left = False
+
+
+def leave(*, elsewhere: bool) -> None:
+    """Say whether images are read in this process from now on, or left to those made for it."""
+    global _left  # noqa: PLW0603 - one engine a process, one file at a time
+    _left = elsewhere
+
+
 def available() -> bool:
     """Whether images can be read here."""
     return bool(languages())
@@ -81,6 +94,8 @@ def read_image(image: Image, dpi: float) -> Reading:
 
     An image without text gives an empty reading. Cost: about a second of CPU for a page of prose.
     """
+    if _left:
+        raise Unsupported("it has pages to be read as images", code=NEEDED)
     if min(image.size) < _SMALLEST or not available():
         return Reading()
     image = _prepared(image)

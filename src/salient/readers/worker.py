@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from salient import readers
 from salient.errors import Error, InvalidInput, LimitExceeded, NotFound
 from salient.model import Block, Child, Metadata, Note, Part, Piece
-from salient.readers import Limits, cage, frames
+from salient.readers import Limits, cage, frames, ocr
 from salient.readers.frames import Tag
 
 _MAX_BLOCKS = 300_000
@@ -51,6 +51,7 @@ def _request(source: BinaryIO) -> bytes | None:
 def _answer(request: dict[str, Any], out: int) -> None:
     limits = Limits(**request["limits"])
     readers.READERS.update(request["readers"])
+    ocr.leave(elsewhere=not request["ocr"])
     cage.forget_peak()
     cage.limit_memory(limits.memory_bytes)
     n_parts = 0

@@ -139,5 +139,7 @@ class Context:
     """Who works now, and what waits."""
     pool: Callable[[], Pool] = _no_pool
     """Opens the workers that calls are made on; the caller closes them."""
+    modules: tuple[str, ...] = ()
+    """Modules besides salient's whose functions those may run."""
     dead_letters: int = 1000
     """How many calls that were given up are kept."""

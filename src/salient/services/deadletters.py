@@ -12,7 +12,7 @@ from salient.pipeline.ledger import as_document
 from salient.services import Context, service
 from salient.services.views import DocumentId, Done, Limit
 from salient.work import Done as Finished
-from salient.work import Failed, Item, deadletters
+from salient.work import Failed, deadletters
 from salient.work.deadletters import DeadLetter
 
 LetterId = Annotated[str, Field(min_length=1, max_length=64)]
@@ -119,14 +119,15 @@ def clear(request: ClearDead, context: Context) -> Done:
 
 def _again(letter: DeadLetter, context: Context) -> bool:
     """Call once more; whether it went through. What did not takes the old letter's place."""
+    recipe, item = letter.call(context.modules)
     with context.pool() as pool:
-        (end,) = pool.run(letter.recipe, [Item(letter.item)])
+        (end,) = pool.run(recipe, [item])
     deadletters.clear(context.records, context.workspace, [letter.id])
     if isinstance(end, Finished):
         return True
     error = end.error if isinstance(end, Failed) else Unavailable(end.reason)
     deadletters.put(
-        context.records, letter.recipe, letter.item, error,
+        context.records, recipe, item.value, error,
         keep=context.dead_letters, workspace=context.workspace, attempts=letter.attempts + 1,
     )  # fmt: skip
     return False

@@ -20,8 +20,8 @@ class Pace:
         self._seen = 0
 
     def observe(self, done: int, at: float) -> None:
-        """Say how far the count is. One that shrinks is another count: what was seen is forgotten."""
-        if self._last is not None and done < self._last[0]:
+        """Say how far the count is. One that falls by half is another: what was seen is forgotten."""
+        if self._last is not None and done < self._last[0] / 2:
             self._grown = self._seconds = 0.0
             self._seen = 0
         elif self._last is not None:
@@ -43,7 +43,7 @@ class Pace:
         seconds = self._seconds * weight + idle
         if seconds < _LEAST_S or self._seen < _LEAST:
             return None
-        return self._grown * weight / seconds
+        return max(0.0, self._grown * weight / seconds)
 
     def left_s(self, left: int, at: float) -> float | None:
         """Seconds until `left` more; None while nobody can say."""

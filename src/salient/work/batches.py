@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Container, Iterator, Sequence
-from itertools import islice
 
 from salient.work import MAIN, OCR, Item
 
 MOST = 1000  # items in a batch
 _RAMP = 32  # the first batches are so much smaller: workers start at once, and costs are learnt
 _WEIGHT = 0.2  # of the newest batch in the running mean of seconds an item
+
+
+class _Waiting:
+    """Items of a queue that were taken and are in no batch yet, and what they cost together."""
+
+    def __init__(self) -> None:
+        self.items: deque[Item] = deque()
+        self._known_s = 0.0
+        self._n_unknown = 0
+
+    def put(self, item: Item) -> None:
+        self.items.append(item)
+        self._count(item, 1)
+
+    def get(self) -> Item:
+        item = self.items.popleft()
+        self._count(item, -1)
+        return item
+
+    def cost(self, unknown_s: float) -> float:
+        """Seconds of all, where one that nobody knows takes `unknown_s`."""
+        return self._known_s + self._n_unknown * unknown_s
+
+    def _count(self, item: Item, sign: int) -> None:
+        if item.cost_s:
+            self._known_s += sign * item.cost_s
+        else:
+            self._n_unknown += sign
 
 
 class Batcher:
@@ -28,7 +55,7 @@ class Batcher:
         self._most = most
         self._mean_s = 0.0
         self._made = 0
-        self._waiting: defaultdict[str, deque[Item]] = defaultdict(deque)
+        self._waiting: defaultdict[str, _Waiting] = defaultdict(_Waiting)
         self.exhausted = False
 
     def observe(self, batch: Sequence[Item], seconds: float) -> None:
@@ -47,48 +74,50 @@ class Batcher:
         while not self.exhausted and not self._enough(slots, full):
             self._take()
         fullest = self._fullest(full)
-        if not fullest:
+        if fullest is None:
             return None
+        unknown_s = self._unknown_s
         target_s = self._target_s
         if self.exhausted:
-            left = sum(self._cost(item) for item in fullest)
-            target_s = min(target_s, left / (2 * slots))
-        batch = [fullest.popleft()]
-        cost = self._cost(batch[0])
-        while fullest and len(batch) < self._most and cost + self._cost(fullest[0]) <= target_s:
-            batch.append(fullest.popleft())
-            cost += self._cost(batch[-1])
+            target_s = min(target_s, fullest.cost(unknown_s) / (2 * slots))
+        batch = [fullest.get()]
+        cost = batch[0].cost_s or unknown_s
+        while fullest.items and len(batch) < self._most:
+            cost += fullest.items[0].cost_s or unknown_s
+            if cost > target_s:
+                break
+            batch.append(fullest.get())
         self._made += 1
         if self._made % slots == 0:
             self._target_s = min(self._batch_s, 2 * self._target_s)
         return batch
 
+    @property
+    def _unknown_s(self) -> float:
+        # At first one by one, until the first have come back, since any may be slow.
+        return self._mean_s or self._target_s
+
     def _take(self) -> None:
         """Take about a batch's worth from the stream."""
-        n = 1
-        if self._mean_s:
-            n = max(1, min(self._most, int(self._target_s / self._mean_s)))
-        taken = list(islice(self._items, n))
-        self.exhausted = len(taken) < n
-        for item in taken:
-            self._waiting[item.queue].append(item)
+        cost = 0.0
+        for _ in range(self._most):
+            item = next(self._items, None)
+            if item is None:
+                self.exhausted = True
+                return
+            self._waiting[item.queue].put(item)
+            cost += item.cost_s or self._unknown_s
+            if cost >= self._target_s:
+                return
 
-    def _fullest(self, full: Container[str]) -> deque[Item] | None:
-        open_ = [queue for name, queue in self._waiting.items() if queue and name not in full]
-        return max(open_, key=len, default=None)
+    def _fullest(self, full: Container[str]) -> _Waiting | None:
+        open_ = [queue for name, queue in self._waiting.items() if queue.items and name not in full]
+        return max(open_, key=lambda queue: len(queue.items), default=None)
 
     def _enough(self, slots: int, full: Container[str]) -> bool:
-        if self._keeps_all(full) or sum(map(len, self._waiting.values())) >= slots * self._most:
+        if all(name in full for name in (MAIN, OCR)):
+            return True  # nobody wants any
+        if sum(len(queue.items) for queue in self._waiting.values()) >= slots * self._most:
             return True
         fullest = self._fullest(full)
-        if not fullest:
-            return False
-        return len(fullest) * self._cost(fullest[0]) >= slots * self._target_s
-
-    @staticmethod
-    def _keeps_all(full: Container[str]) -> bool:
-        return all(name in full for name in (MAIN, OCR))
-
-    def _cost(self, item: Item) -> float:
-        # Unknown at first: one by one until the first have come back, since any may be slow.
-        return item.cost_s or self._mean_s or self._target_s
+        return fullest is not None and fullest.cost(self._unknown_s) >= slots * self._target_s

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+import msgspec
+
 from salient import log
-from salient.errors import Error
+from salient.errors import Error, InvalidInput, LimitExceeded
 from salient.storage.docs import Records
-from salient.work import Recipe
+from salient.work import Item, Recipe
 
 COLLECTION = "dead_letters"
+_SHOWN = 2000  # characters of an item that is no JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class DeadLetter:
     handler: str
     setup: Any
     item: Any
-    """What it was called with, JSON: a reference, or a value."""
+    """What it was called with, as JSON; where that cannot be, as text for people."""
     code: str
     message: str
     attempts: int
@@ -37,10 +40,26 @@ class DeadLetter:
     ids: Mapping[str, str] = field(default_factory=dict)
     """What ties it to log records: `request_id`, `job_id`, `trace_id`."""
 
-    @property
-    def recipe(self) -> Recipe:
-        """What makes the handler it was meant for."""
-        return Recipe(self.handler, self.setup)
+    def call(self, allowed: Iterable[str] = ()) -> tuple[Recipe, Item]:
+        """What to hand to a pool to call again.
+
+        Args:
+            allowed: modules besides ours whose handlers may be imported.
+
+        Raises:
+            Misconfigured: its handler is not known here.
+            InvalidInput: it was kept as text, or by a release whose values were others.
+        """
+        recipe = Recipe(self.handler, self.setup)
+        kind = recipe.kind(allowed)
+        try:
+            setup = kind.setup.decode(msgspec.json.encode(self.setup))
+            (value,) = kind.values.decode(msgspec.json.encode([self.item]))
+        except msgspec.ValidationError as exc:
+            raise InvalidInput(
+                f"the call {self.id!r} cannot be made again: {exc}", id=self.id
+            ) from exc
+        return Recipe(self.handler, setup), Item(value)
 
 
 def put(
@@ -62,8 +81,8 @@ def put(
         at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         workspace=workspace,
         handler=recipe.name,
-        setup=recipe.setup,
-        item=item,
+        setup=msgspec.to_builtins(recipe.setup, enc_hook=repr),
+        item=msgspec.to_builtins(item, enc_hook=repr),
         code=error.code,
         message=error.message,
         attempts=attempts,
@@ -71,7 +90,11 @@ def put(
         ids=log.correlation() if ids is None else dict(ids),
     )
     row = {name: getattr(letter, name) for name in DeadLetter.__dataclass_fields__}
-    records.put(COLLECTION, letter.id, row)
+    try:
+        records.put(COLLECTION, letter.id, row)
+    except (InvalidInput, LimitExceeded):  # numbers that JSON has not, or too much of it
+        letter = replace(letter, item=repr(item)[:_SHOWN])
+        records.put(COLLECTION, letter.id, {**row, "item": letter.item})
     bound(records, keep)
     return letter
 

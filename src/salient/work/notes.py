@@ -122,6 +122,10 @@ def recipe_blob(run: str) -> str:
     return f"run/{run}/recipe"
 
 
+def started_key(run: str, batch: str) -> str:
+    return f"started/{run}/{batch}"
+
+
 def items_blob(run: str, batch: str) -> str:
     return f"run/{run}/{batch}.items"
 

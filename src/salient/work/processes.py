@@ -3,135 +3,216 @@
 from __future__ import annotations
 
 import os
+import pickle
+import queue
 import signal
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.context import SpawnContext, SpawnProcess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.context import SpawnProcess
+from multiprocessing.util import Finalize
 from types import ModuleType
 from typing import Any, final
 
 from salient import log
-from salient.errors import Error, Misconfigured
+from salient.errors import Error, InvalidInput, Misconfigured, Unavailable
 from salient.work import Done, End, Failed, Handler, Item, Lost, Place, Pool, Recipe, WorkConfig
-from salient.work.batches import Batcher
+from salient.work.batches import MOST, Batcher
 from salient.work.inline import away
 
 _log = log.get(__name__)
 
 _BATCH_S = 0.5  # of work at a time: results come steadily, and quick items do not cost a trip each
+_READY_S = 900.0  # longest that a handler takes to be made: models are loaded then
+
+
+@dataclass(eq=False, slots=True)
+class _Task:
+    """A batch on its way through a worker: `ends` come back, or `died` says why none do."""
+
+    recipe: Recipe
+    batch: list[Item]
+    ids: dict[str, str]
+    ended: queue.SimpleQueue[_Task]
+    seconds: float = 0.0
+    ends: list[Any] = field(default_factory=list)
+    died: str = ""
+    raised: BaseException | None = None
 
 
 @final
 class Processes(Pool):
     """`n` worker processes, started when first needed.
 
-    A worker that dies (killed, out of memory) takes its pool along. What was under way is then done
-    again one item at a time, so that only the one that kills its worker comes back as `Lost`, and
-    the run goes on with a new pool. One that hangs is killed after `hang_s`.
+    A thread for each hands it one batch at a time, so that of a worker that dies (killed, out of
+    memory) it is known what it had. That is then done again one item at a time: only the one that
+    kills its worker comes back as `Lost`, and other workers do not notice. One that is at an item
+    for `hang_s` is killed by a timer of its own.
     """
 
     def __init__(self, n: int, place: Place, config: WorkConfig) -> None:
         self._n = n
-        self._place = place
-        self._config = config
+        self._given = place, config
         self._lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
+        self._urgent: deque[_Task] = deque()
+        self._bulk: deque[_Task] = deque()
+        self._threads: ThreadPoolExecutor | None = None
+        self._idle: list[_Worker] = []
+        # A program that ends without closing us would wait for ever for workers that wait for it.
+        self._at_exit = Finalize(self, _end, (self._idle,), exitpriority=10)
 
     @property
     def slots(self) -> int:
         return self._n
 
     def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Iterator[End]:
-        batcher = Batcher(iter(items), _BATCH_S)
-        under_way: dict[Future[list[Any]], tuple[list[Item], float]] = {}
-        while True:
-            # Two a worker: one at work, one ready, so that none waits for the coordinator.
-            while len(under_way) < 2 * self._n and (batch := batcher.next(self._n)):
-                under_way[self._submit(recipe, batch)] = (batch, time.monotonic())
-            if not under_way:
-                return
-            done, _ = wait(under_way, self._config.hang_s, FIRST_COMPLETED)
-            if not done:
-                _kill(self._pool)  # what it had ends as that of dead workers
-                continue
-            suspects: list[Item] = []
-            for future in done:
-                batch, began = under_way.pop(future)
-                try:
-                    ends = future.result()
-                except BrokenProcessPool:
-                    suspects += batch
-                    continue
-                batcher.observe(batch, (time.monotonic() - began) / 2)
-                yield from _ends(batch, ends)
-            if suspects:
-                # A broken pool has failed all that it had.
-                for batch, _ in under_way.values():
-                    suspects += batch
-                under_way.clear()
-                _log.warning("workers.died", n_items=len(suspects))
-                yield from self._one_at_a_time(recipe, suspects)
-
-    def _one_at_a_time(self, recipe: Recipe, items: Sequence[Item]) -> Iterator[End]:
-        """Do items in a process that has nothing else to lose."""
-        waiting = deque(items)
-        while waiting:
-            with self._started(1) as alone:
-                while waiting:
-                    item = waiting.popleft()
-                    future = alone.submit(_work, recipe, [item.value], log.correlation())
-                    reason = "its worker process died"
-                    if not wait([future], self._config.hang_s).done:
-                        reason = f"it took longer than work.hang_s, {self._config.hang_s:g} s"
-                        _kill(alone)
-                    try:
-                        ends = future.result()
-                    except BrokenProcessPool:
-                        yield Lost(item, reason)
-                        break
-                    yield from _ends([item], ends)
-
-    def _submit(self, recipe: Recipe, batch: Sequence[Item]) -> Future[list[Any]]:
-        values = [item.value for item in batch]
-        while True:
-            with self._lock:
-                if self._pool is None:
-                    self._pool = self._started(self._n)
-                pool = self._pool
-            try:
-                return pool.submit(_work, recipe, values, log.correlation())
-            except BrokenProcessPool:
-                with self._lock:
-                    if self._pool is pool:
-                        self._pool = None
-                pool.shutdown()
-
-    def _started(self, n: int) -> ProcessPoolExecutor:
-        given = (self._place, log.configured(), self._config.modules)
-        return ProcessPoolExecutor(n, _Spawned(), _start, given)
+        # What may be done once only goes alone: nothing beside it is ever done again.
+        batcher = Batcher(iter(items), _BATCH_S, 1 if recipe.kind(self._given[1].modules).once else MOST)
+        ended: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        ids = log.correlation()
+        n = 0
+        try:
+            while True:
+                # Two a worker: one at work, one ready, so that none waits for the coordinator.
+                while n < 2 * self._n and (batch := batcher.next(self._n)):
+                    self._put(_Task(recipe, batch, ids, ended), urgent=urgent)
+                    n += 1
+                if not n:
+                    return
+                task = ended.get()
+                n -= 1
+                if task.raised is not None:
+                    raise task.raised
+                if not task.died:
+                    batcher.observe(task.batch, task.seconds)
+                    yield from _ends(task)
+                elif len(task.batch) == 1:
+                    yield Lost(task.batch[0], task.died)
+                else:
+                    for item in task.batch:
+                        self._put(_Task(recipe, [item], ids, ended), urgent=urgent)
+                        n += 1
+        finally:
+            self._withdraw(ended)
 
     def close(self) -> None:
+        """Wait for what is at work, and end the workers. What waits is not done any more."""
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
+            threads, self._threads = self._threads, None
+            waiting = [*self._urgent, *self._bulk]
+            self._urgent.clear()
+            self._bulk.clear()
+        for task in waiting:
+            task.raised = Unavailable("the pool was closed before all was done")
+            task.ended.put(task)
+        if threads is not None:
+            threads.shutdown()
+        _end(self._idle)
+
+    def _put(self, task: _Task, *, urgent: bool) -> None:
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._n, "salient-worker")
+            (self._urgent if urgent else self._bulk).append(task)
+            self._threads.submit(self._work)
+
+    def _withdraw(self, ended: queue.SimpleQueue[_Task]) -> None:
+        """Forget what waits for a run that is over."""
+        with self._lock:
+            for tasks in (self._urgent, self._bulk):
+                for task in [task for task in tasks if task.ended is ended]:
+                    tasks.remove(task)
+
+    def _work(self) -> None:
+        """Have one task done, whichever is the most urgent now; in a thread."""
+        with self._lock:
+            task = next((tasks.popleft() for tasks in (self._urgent, self._bulk) if tasks), None)
+            worker = self._idle.pop() if task is not None and self._idle else None
+        if task is None:
+            return  # it was withdrawn
+        try:
+            worker = worker or _Worker(*self._given)
+            worker.do(task)
+        except BaseException as exc:  # whoever runs it shall see it, not this thread
+            task.raised = exc
+        if worker is not None and worker.lives:
+            with self._lock:
+                self._idle.append(worker)
+        task.ended.put(task)
 
 
-def _kill(pool: ProcessPoolExecutor | None) -> None:
-    """End workers that do not answer."""
-    processes = list((pool._processes if pool else None) or ())
-    _log.warning("workers.hang", n_workers=len(processes))
-    for pid in processes:
-        os.kill(pid, signal.SIGKILL)
+class _Worker:
+    """A worker process, as its coordinator holds it: one task at a time."""
+
+    def __init__(self, place: Place, config: WorkConfig) -> None:
+        self._hang_s = config.hang_s
+        self._connection, theirs = Pipe()
+        given = (theirs, place, log.configured(), config.modules, config.hang_s)
+        self._process = _Process(target=_serve, args=given, name="salient-worker")
+        try:
+            self._process.start()
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            theirs.close()
+        self.lives = True
+
+    def do(self, task: _Task) -> None:
+        """Fill in the task's `ends`, or why it has none."""
+        values = [item.value for item in task.batch]
+        try:
+            data = pickle.dumps((task.recipe, values, task.ids))
+        except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as exc:
+            raise InvalidInput(f"an item cannot be sent to a worker process: {exc}") from exc
+        try:
+            self._connection.send_bytes(data)
+            if self._connection not in wait([self._connection, self._process.sentinel]):
+                raise EOFError
+            answer = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            task.died = self._death()
+            _log.warning("workers.died", n_items=len(values), reason=task.died)
+            return
+        found = pickle.loads(answer)  # noqa: S301 - our own worker wrote it
+        if isinstance(found, BaseException):
+            raise found
+        task.seconds, task.ends = found
+
+    def end(self) -> None:
+        """Let the process end, once it has done what it is at."""
+        self.lives = False
+        self._connection.close()
+        self._process.join()
+        self._process.close()
+
+    def _death(self) -> str:
+        """Why the process is dead; makes sure that it is."""
+        self._process.join(5.0)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        status = self._process.exitcode or 0
+        self.end()
+        if -status == signal.SIGALRM:
+            return f"it took longer than work.hang_s, {self._hang_s:g} s"
+        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        return f"its worker process died, {how}"
 
 
-def _ends(batch: Sequence[Item], ends: Sequence[Any]) -> Iterator[End]:
-    for item, end in zip(batch, ends, strict=True):
+def _end(workers: list[_Worker]) -> None:
+    while workers:
+        workers.pop().end()
+
+
+def _ends(task: _Task) -> Iterator[End]:
+    for item, end in zip(task.batch, task.ends, strict=True):
         if isinstance(end, Error):
             if away(end):
                 raise end
@@ -144,7 +225,8 @@ class _Process(SpawnProcess):
     """A worker that does not run the host's main module anew.
 
     It needs nothing of it; and a script without `if __name__ == "__main__":` would start its work
-    again in every worker.
+    again in every worker. Spawned, not forked: a fork of a process with threads and models can
+    deadlock.
     """
 
     @staticmethod
@@ -158,58 +240,116 @@ class _Process(SpawnProcess):
                 sys.modules["__main__"] = host
 
 
-class _Spawned(SpawnContext):
-    """Spawned, not forked: a fork of a process with threads and models can deadlock."""
-
-    Process = _Process
-
-
 _LOCK = threading.Lock()
+
+
+# --- in the worker process
 
 
 class _Here:
     """What a worker process keeps: its place, and the handler of the recipe it has last seen."""
 
-    place: Place
-    modules: Sequence[str]
     recipe: Recipe | None = None
     handler: Handler
 
+    def __init__(self, place: Place, modules: Sequence[str], hang_s: float) -> None:
+        self._place = place
+        self._modules = modules
+        self._hang_s = hang_s
 
-def _start(place: Place, logs: log.Configured | None, modules: Sequence[str]) -> None:
-    """Set this process up, once. It logs to where the coordinator does."""
+    def work(
+        self, recipe: Recipe, values: Sequence[Any], ids: dict[str, str]
+    ) -> tuple[float, list[Any]]:
+        """How long a batch took, and its ends: an error, or a result in a tuple."""
+        with log.bound(ids), log.span("batch", n_items=len(values)):
+            if self.recipe != recipe:
+                self.close()
+                signal.setitimer(signal.ITIMER_REAL, max(_READY_S, self._hang_s))
+                # Whoever started us may have us import what it has imported itself.
+                kind = recipe.kind((*self._modules, recipe.module))
+                self.handler = kind.factory(recipe.setup, self._place)
+                self.recipe = recipe
+            ends: list[Any] = []
+            started = time.monotonic()
+            try:
+                for value in values:
+                    # The system ends us when it rings, whatever we are at: no thread could.
+                    signal.setitimer(signal.ITIMER_REAL, self._hang_s)
+                    try:
+                        ends.append((self.handler(value),))
+                    except Error as error:
+                        ends.append(error)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            return time.monotonic() - started, ends
+
+    def close(self) -> None:
+        if self.recipe is not None:
+            self.recipe = None
+            self.handler.close()
+
+
+def _serve(
+    connection: Connection, place: Place, logs: log.Configured | None, modules: Sequence[str], hang_s: float
+) -> None:  # fmt: skip
+    """What a worker process does until nobody holds the other end. It logs to where the coordinator does."""
     # Ctrl-C goes to the whole group; the coordinator decides when workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     single_threaded()
     if logs is not None:
         logs.again()
-    _Here.place, _Here.modules = place, modules
+    here = _Here(place, modules, hang_s)
+    try:
+        while True:
+            try:
+                data = connection.recv_bytes()
+            except (EOFError, OSError):
+                break
+            try:
+                recipe, values, ids = pickle.loads(data)  # noqa: S301 - our coordinator wrote it
+                answer = _pickled(*here.work(recipe, values, ids))
+            except Exception as exc:  # a fault in code, ours or another's: whoever runs us shall see it
+                answer = _raised(exc)
+            try:
+                connection.send_bytes(answer)
+            except OSError:
+                break
+    finally:
+        here.close()
+        place.close()
+
+
+def _pickled(seconds: float, ends: list[Any]) -> bytes:
+    """Ends as bytes; a result that cannot be sent becomes an error."""
+    try:
+        return pickle.dumps((seconds, ends))
+    except Exception:  # what a result's own class raises while it is pickled may be anything
+        for i, end in enumerate(ends):
+            try:
+                pickle.dumps(end)
+            except Exception as exc:
+                ends[i] = InvalidInput(f"what came out cannot be sent back: {exc}")
+        return pickle.dumps((seconds, ends))
+
+
+def _raised(exc: Exception) -> bytes:
+    """An exception as bytes, with where it was raised, as it can be read back."""
+    exc.add_note("In a worker process:\n" + "".join(traceback.format_exception(exc)))
+    try:
+        data = pickle.dumps(exc)
+        pickle.loads(data)  # noqa: S301 - ours; some exceptions go in but do not come out
+    except Exception:
+        told = RuntimeError(f"{type(exc).__name__} in a worker process: {exc}")
+        told.__notes__ = exc.__notes__
+        return pickle.dumps(told)
+    return data
 
 
 def single_threaded() -> None:
     """Keep libraries from starting a thread a core in each of many workers."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"):
         os.environ.setdefault(name, "1")
-
-
-def _work(recipe: Recipe, values: Sequence[Any], ids: dict[str, str]) -> list[Any]:
-    """Ends of a batch: an error, or a result in a tuple."""
-    with log.bound(ids), log.span("batch", n_items=len(values)):
-        if _Here.recipe != recipe:
-            if _Here.recipe is not None:
-                _Here.handler.close()
-                _Here.recipe = None
-            # Whoever started us may have us import what it has imported itself.
-            kind = recipe.kind((*_Here.modules, recipe.module))
-            _Here.handler = kind.factory(recipe.setup, _Here.place)
-            _Here.recipe = recipe
-        ends: list[Any] = []
-        for value in values:
-            try:
-                ends.append((_Here.handler(value),))
-            except Error as error:
-                ends.append(error)
-        return ends
 
 
 def open_pool(rest: str, place: Place, config: WorkConfig) -> Pool:

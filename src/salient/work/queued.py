@@ -37,7 +37,7 @@ from salient.work import (
     WorkConfig,
     notes,
 )
-from salient.work.batches import Batcher
+from salient.work.batches import MOST, Batcher
 from salient.work.beats import every
 from salient.work.inline import away
 from salient.work.notes import Beat, Death, Ends, Fault, Message, Offer, Presence
@@ -131,7 +131,7 @@ class _Run:
         self._cache = place.cache
         self._config = config
         self._recipe = recipe
-        self._results = recipe.kind().results
+        self._kind = recipe.kind(config.modules)
         self._urgent = urgent
         self._name = uuid.uuid4().hex
         self._sent: dict[str, _Sent] = {}
@@ -170,7 +170,8 @@ class _Run:
 
     def ends(self, items: Iterator[Item]) -> Iterator[End]:
         """Send and watch until each item has ended."""
-        batcher = Batcher(items, self._config.batch_s)
+        # What may be done once only goes alone: nothing beside it is ever done again.
+        batcher = Batcher(items, self._config.batch_s, 1 if self._kind.once else MOST)
         with self._cache.subscribe(notes.run_key(self._name)) as hints:
             while True:
                 self._fill(batcher)
@@ -255,7 +256,7 @@ class _Run:
         if ends.refused is not None:
             self._refused(sent, ends.worker, ends.refused)
             return
-        results = self._results.decode(ends.results)
+        results = self._read(ends)
         if len(results) != len(sent.items):
             raise Corrupt("a worker told of more or fewer items than it was given")
         batcher.observe(sent.items, ends.seconds)
@@ -268,6 +269,22 @@ class _Run:
             if away(error):
                 raise error
             yield Failed(item, error)
+
+    def _read(self, ends: Ends) -> list[Any]:
+        """A batch's results; one that is not what the recipe says becomes a fault."""
+        try:
+            return self._kind.results.decode(ends.results)
+        except msgspec.ValidationError:
+            pass
+        results: list[Any] = []
+        for n, one in enumerate(msgspec.json.decode(ends.results, type=list[msgspec.Raw])):
+            try:
+                results += self._kind.results.decode(b"[" + bytes(one) + b"]")
+            except msgspec.ValidationError as exc:
+                results.append(None)
+                wrong = InvalidInput(f"what came out is not what was promised: {exc}")
+                ends.faults[n] = Fault.of(wrong)
+        return results
 
     def _refused(self, sent: _Sent, worker: str, fault: Fault) -> None:
         """Send elsewhere what a worker cannot do, as one of another release while all are replaced."""
@@ -332,6 +349,12 @@ class _Run:
         if (depths[sent.queue] and patient) or not self._slots.get(sent.queue):
             sent.heard_at = now
             return
+        begun = self._patiently(
+            lambda: self._cache.increment(notes.started_key(self._name, sent.name), ttl_s=notes.LEFT_S)
+        )
+        if begun != 1:  # at this very moment; had it not been, nobody could begin it now
+            sent.started, sent.heard_at = True, now
+            return
         _log.warning("work.batch_vanished", run=self._name, batch=sent.name)
         self._give_up(sent)
         self._again.append(sent.items)
@@ -350,7 +373,7 @@ class _Run:
             return
         # Up to the item of its last beat all were done. Of the others any may have killed it: each
         # goes alone, and only one that kills a worker then is lost.
-        known = sent.beat.index if sent.beat is not None else 0
+        known = max(0, sent.beat.index) if sent.beat is not None else 0
         if known:
             self._again.append(sent.items[:known])
         self._again.extend([item] for item in sent.items[known:])

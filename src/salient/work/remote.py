@@ -26,6 +26,7 @@ _log = log.get(__name__)
 _HANDLERS = 2  # kept: a big run and calls between its batches
 _ENCODER = msgspec.json.Encoder()
 _HUNG = 75  # exit status of a worker that ended itself since it hung
+_READY_S = 900.0  # longest that a handler takes to be made: models are loaded then
 
 
 class _Gone(Exception):
@@ -55,6 +56,11 @@ class Remote:
                 return self._batch(message)
             except _Gone:
                 return False
+            except Exception as exc:  # a fault in code: its coordinator shall not wait for a beat
+                _log.exception("batch.failed")
+                reason = f"{type(exc).__name__}: {exc}"
+                died(self._cache, message, Death(reason, self._heart.index))
+                return False
 
     def close(self) -> None:
         """Close the handlers and end the heart."""
@@ -67,7 +73,7 @@ class Remote:
         if not self._goes_on(run):
             return False
         begun = self._patiently(
-            run, lambda: self._cache.increment(f"started/{run}/{batch}", ttl_s=notes.LEFT_S)
+            run, lambda: self._cache.increment(notes.started_key(run, batch), ttl_s=notes.LEFT_S)
         )
         if begun != 1:
             return False
@@ -81,12 +87,16 @@ class Remote:
             except Misconfigured as error:
                 ends = Ends(self.name, 0.0, refused=Fault.of(error))
             else:
-                values = kind.values.decode(raw)
+                values = _read(kind, raw)
                 heart.n = len(values)
                 results, faults = self._each(run, kind, handler, values, heart)
                 ends = Ends(self.name, time.perf_counter() - started, results, faults)
         data = msgspec.json.encode(ends)
         self._patiently(run, lambda: self._blobs.put(notes.ends_blob(run, batch), data))
+        if not self._goes_on(run):
+            # Whoever ended the run has swept its blobs, or will find this one no more.
+            self._patiently(run, lambda: self._blobs.delete(notes.ends_blob(run, batch)))
+            return False
         try:
             self._cache.publish(notes.run_key(run), batch.encode())
         except Unavailable as error:
@@ -101,6 +111,8 @@ class Remote:
         for i, value in enumerate(values):
             heart.at(i)
             try:
+                if isinstance(value, InvalidInput):
+                    raise value
                 try:
                     results.append(handler(value))
                 except Unavailable as error:
@@ -124,7 +136,10 @@ class Remote:
                 f"this worker runs salient {release()}, the work was sent by {offer.release}: run the same release everywhere"
             )
         kind = Recipe(offer.name).kind(self._config.modules)
-        setup = kind.setup.decode(offer.setup)
+        try:
+            setup = kind.setup.decode(offer.setup)
+        except msgspec.ValidationError as exc:
+            raise Misconfigured(f"{offer.name} cannot be set up as it was asked to: {exc}") from exc
         made = kind, self._patiently(run, lambda: kind.factory(setup, self._place))
         self._handlers[raw] = made
         while len(self._handlers) > _HANDLERS:
@@ -175,7 +190,8 @@ class _Heart:
         self._message: Message | None = None
         self._since = 0.0
         self._tick = 0
-        self.index = self.n = 0
+        self.index, self.n = -1, 0
+        """Which item is at work, -1 before the first; of how many."""
         self.waits = ""
         self._thread = threading.Thread(target=self._run, name="salient-heart", daemon=True)
         self._thread.start()
@@ -183,7 +199,7 @@ class _Heart:
     @contextmanager
     def beating(self, message: Message) -> Iterator[_Heart]:
         """Beat for a batch until the block ends."""
-        self.index = self.n = 0
+        self.index, self.n = -1, 0
         self.again()
         self._message = message
         try:
@@ -212,7 +228,10 @@ class _Heart:
                 continue
             seconds = time.monotonic() - since
             try:
-                if seconds > self._config.hang_s and not self.waits:
+                longest = self._config.hang_s
+                if index < 0:
+                    longest = max(_READY_S, longest)
+                if seconds > longest and not self.waits:
                     self._end(message, index)
                 self._beat(message, index, seconds)
             except Unavailable as error:
@@ -239,6 +258,21 @@ def died(cache: Any, message: Message, death: Death) -> None:
     key = f"died/{message.run}/{message.batch}"
     cache.put(key, msgspec.json.encode(death), ttl_s=notes.LEFT_S)
     cache.publish(notes.run_key(message.run), message.batch.encode())
+
+
+def _read(kind: Kind, raw: bytes) -> list[Any]:
+    """A batch's values; in the place of one that does not fit what its handler takes, the error."""
+    try:
+        return kind.values.decode(raw)
+    except msgspec.ValidationError:
+        pass
+    values: list[Any] = []
+    for one in msgspec.json.decode(raw, type=list[msgspec.Raw]):
+        try:
+            values += kind.values.decode(b"[" + bytes(one) + b"]")
+        except msgspec.ValidationError as exc:
+            values.append(InvalidInput(f"the worker cannot take it: {exc}"))
+    return values
 
 
 def _json(results: list[Any], faults: dict[int, Fault]) -> bytes:

@@ -157,6 +157,27 @@ def test_documents_that_a_dead_process_held_are_finished(workspace, folder):
     assert job.service == "documents.add"
 
 
+def test_a_document_that_killed_its_workers_is_quarantined(workspace, folder):
+    from salient.pipeline.intake import sources, take
+
+    (folder / "bad.txt").write_text("Anna Berg leads Halden Maritime AS.")
+    context = workspace.app.context
+    context.ledger.take_in(
+        [take(s, context.blobs, 10**6) for s in sources([str(folder / "bad.txt")])]
+    )
+
+    class Dead:
+        name = f"{socket.gethostname()}:999999999:1.00"
+
+    for _ in range(2):
+        (row,) = context.ledger.claim(Dead(), 1, 600)
+        context.ledger.release([row.id])
+    context.ledger.claim(Dead(), 1, 600)
+    with beating(workspace):
+        until(lambda: context.ledger.counts().states["quarantined"] == 1)
+    assert workspace.call("dead.list").n_documents == 1
+
+
 def test_a_job_whose_process_was_killed_is_finished_once(workspace, folder):
     for n in range(30):
         text = f"Company {n} Ltd, led by Anna Berg, sold {n} pumps to Halden Maritime AS in Oslo. "

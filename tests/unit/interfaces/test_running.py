@@ -207,6 +207,11 @@ class TestRunning:
         assert len(seen) == 1
 
 
+    def test_one_that_is_closed_as_soon_as_it_began_ends(self, app):
+        for _ in range(60):
+            Runner(app).close()
+
+
 class TestPausing:
     def test_a_paused_job_stands_still_until_it_is_resumed(self, app, runner, reading):
         ident = runner.start(reading.service, Count(n=5)).id

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salient.errors import InvalidInput
+from salient.errors import Corrupt, InvalidInput
 from salient.kernels import token_spans
-from salient.model import Kind
-from salient.nlp.gazetteer import NAME, SCORE, Gazetteer
+from salient.model import Kind, columns
+from salient.nlp.gazetteer import NAME, SCORE, Gazetteer, digest_of
 from salient.nlp.units import Unit
 
 
@@ -133,3 +133,44 @@ def test_the_component_changes_with_the_names_and_only_with_them():
 def test_an_empty_gazetteer_finds_nothing():
     assert len(Gazetteer([])) == 0
     assert find([], "Halden") == []
+
+
+NAMES = [("Halden Maritime AS.", "ORG"), ("halden maritime as", "GPE"), ("北京", "GPE"), ("Jane", "PERSON")]  # fmt: skip
+
+
+@given(names=st.lists(st.tuples(SOUP, st.sampled_from("XY")), max_size=5), text=SOUP)
+def test_what_was_dumped_finds_the_same(names, text):
+    unit = Unit(0, len(text), Kind.PARAGRAPH, prose=True)
+    made = Gazetteer(names)
+    loaded = Gazetteer.load(*columns.load(made.dump()))
+    assert loaded.find(text, [unit]) == made.find(text, [unit])
+    assert (loaded.component, len(loaded)) == (made.component, len(made))
+    assert loaded.dump() == made.dump()
+    assert made.digest == digest_of(names)
+
+
+def test_names_that_fold_to_the_same_are_one_with_what_came_first():
+    made = Gazetteer(NAMES)
+    assert len(made) == 4  # "Halden Maritime AS." with and without its full stop, and two more
+    text = "HALDEN MARITIME AS"
+    unit = Unit(0, len(text), Kind.PARAGRAPH, prose=True)
+    assert [label for _, _, label, _ in made.find(text, [unit])] == ["ORG"]
+
+
+def test_a_loaded_gazetteer_reads_the_bytes_where_they_lie():
+    data = Gazetteer(NAMES).dump()
+    header, arrays = columns.load(data)
+    loaded = Gazetteer.load(header, arrays)
+    assert not any(a.flags.owndata or a.flags.writeable for a in loaded._arrays.values())
+
+
+@pytest.mark.parametrize("lacking", ["edge_keys", "word_starts", "written", "label"])
+def test_a_file_of_something_else_is_refused(lacking):
+    header, arrays = columns.load(Gazetteer(NAMES).dump())
+    with pytest.raises(Corrupt):
+        Gazetteer.load(header, {n: a for n, a in arrays.items() if n != lacking})
+    with pytest.raises(Corrupt, match="fit together"):
+        Gazetteer.load(header, {**arrays, "edge_nodes": arrays["edge_nodes"][:-1]})
+    for wrong in ({}, {**header, "format": 99}):
+        with pytest.raises(Corrupt):
+            Gazetteer.load(wrong, arrays)

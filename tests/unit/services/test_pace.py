@@ -55,7 +55,12 @@ def test_the_time_of_a_pause_is_left_out():
     assert pace.rate_per_s(5001.0) == pytest.approx(1.0)
 
 
-def test_a_count_that_shrinks_is_another_one():
+def test_a_count_that_was_a_little_too_high_is_no_other_one():
+    seen = [(n + (3 if n % 10 == 9 else 0), float(n)) for n in range(100)]
+    assert paced(*seen).rate_per_s(99.0) == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_count_that_falls_by_half_is_another_one():
     pace = paced(*((n * 100, float(n)) for n in range(60)))
     pace.observe(3, 60.0)
     assert pace.rate_per_s(60.0) is None

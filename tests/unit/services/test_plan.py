@@ -126,7 +126,7 @@ def test_it_can_be_stopped_and_leaves_nothing(folder, tmp_path, monkeypatch):
 
 
 def drawn(expected_s, size=1000):
-    return Drawn(Source("file:/x", "x.txt", lambda: Path(os.devnull).open("rb")), size, expected_s)
+    return Drawn(Source("file:/x", "x.txt", io.BytesIO), size, expected_s)
 
 
 def stratum(name, n_files, expected_s, n_drawn=None):

@@ -1,12 +1,14 @@
 """Calls that were given up: kept, found, bounded, dropped."""
 
+import datetime as dt
 import threading
 
+import msgspec
 import pytest
 
 from salient import errors, log
 from salient.storage.docs import Records
-from salient.work import Recipe, deadletters
+from salient.work import Place, Recipe, deadletters, handler
 
 CALL = Recipe("salient.somewhere:open_it", {"language": "en"})
 
@@ -31,9 +33,51 @@ def test_a_letter_comes_back_as_it_went_in(records):
         sent = put(records, {"blob": "a/b", "n": [1, None, "é"]}, attempts=3, worker="host:7")
     (found,) = deadletters.find(records, "w")
     assert found == sent
-    assert found.recipe == CALL
+    assert found.setup == CALL.setup
     assert (found.code, found.attempts, found.worker) == ("corrupt", 3, "host:7")
     assert found.ids == {"job_id": "j1"}
+
+
+class Setup(msgspec.Struct, frozen=True):
+    language: str
+
+
+class Nothing:
+    def __call__(self, value):
+        return value
+
+    def close(self) -> None:
+        pass
+
+
+@handler(value=tuple[int, dt.date], setup=Setup)
+def open_nothing(setup: Setup, place: Place) -> Nothing:
+    return Nothing()
+
+
+def test_a_call_is_made_again_with_values_of_their_types(records):
+    recipe = Recipe.of(open_nothing, Setup("en"))
+    deadletters.put(
+        records, recipe, (3, dt.date(2026, 1, 2)), errors.Corrupt("torn"), keep=9, workspace="w"
+    )
+    (found,) = deadletters.find(records, "w")
+    again, item = found.call()
+    assert (again, item.value) == (recipe, (3, dt.date(2026, 1, 2)))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2**80, object(), "x" * 9_000_000, {1: 2}])
+def test_what_is_no_json_is_kept_as_text_and_not_called_again(records, value):
+    recipe = Recipe.of(open_nothing, Setup("en"))
+    deadletters.put(records, recipe, value, errors.Corrupt("torn"), keep=9, workspace="w")
+    (found,) = deadletters.find(records, "w")
+    assert len(repr(found.item)) < 3000
+    with pytest.raises(errors.InvalidInput, match="cannot be made again"):
+        found.call()
+
+
+def test_a_call_of_a_handler_that_nobody_knows_is_refused(records):
+    with pytest.raises(errors.Misconfigured, match=r"salient\.somewhere"):
+        put(records, 1).call()
 
 
 def test_the_newest_come_first(records):

@@ -14,7 +14,7 @@ import { documentHref, DOCUMENTS, STATUS } from "../place/places";
 import { useKeys } from "../place/useKeys";
 import { usePlace } from "../place/usePlace";
 import { AddButton } from "../shell/Drop";
-import { JobBar, JobButtons, pace } from "../status/Jobs";
+import { JobBar, JobButtons, pace, underWay } from "../status/Jobs";
 import { count, languageName, mediaName, plural, size } from "../text/format";
 
 const COLUMNS = "18px minmax(220px, 1fr) minmax(150px, 0.62fr) 74px 62px 78px 118px 84px";
@@ -148,7 +148,7 @@ function UnderWay() {
   return (
     <div className="under-way" role="region" aria-label="Under way">
       {action.fault && <FaultCard error={action.fault} />}
-      {status.data.jobs.slice(0, 3).map((job) => (
+      {underWay(status.data.jobs).slice(0, 3).map((job) => (
         <div key={job.id} className="job-head"><span className="quiet tnum">{job.state === "paused" ? "Paused" : job.state === "queued" ? "Waiting" : "Reading"}{pace(job) && ` · ${pace(job)}`}</span>
           <span className="grow"><JobBar job={job} /></span><JobButtons job={job} act={(verb) => void action.act(`jobs/${verb}`, { id: job.id })} /></div>
       ))}

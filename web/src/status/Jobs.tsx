@@ -17,6 +17,9 @@ const VERBS: Record<string, string> = {
 };
 export const isOpen = (job: Job): boolean => job.state === "queued" || job.state === "running" || job.state === "paused";
 
+/** Those under way, what runs before what waits. */
+export const underWay = (jobs: readonly Job[]): Job[] => [...jobs.filter((j) => j.state !== "queued"), ...jobs.filter((j) => j.state === "queued").reverse()];
+
 export function Jobs() {
   const jobs = useJobs();
   if (jobs.error) return <FaultCard error={jobs.error} retry={() => void jobs.refetch()} />;

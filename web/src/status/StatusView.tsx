@@ -8,7 +8,7 @@ import { DOCUMENTS, STATUS } from "../place/places";
 import { usePlace } from "../place/usePlace";
 import { count, duration, speed } from "../text/format";
 import DeadView from "./Dead";
-import { JobList, Jobs } from "./Jobs";
+import { JobList, Jobs, underWay } from "./Jobs";
 import { WorkersCard } from "./WorkersCard";
 
 export default function StatusView() {
@@ -43,7 +43,7 @@ function Now() {
         {s.total > 0 && <div className="stack" role="img" aria-label={STATES.map((st) => `${stateName(st)}: ${s.states[st] ?? 0}`).join(", ")}>{STATES.map((st) => (s.states[st] ?? 0) > 0 && <i key={st} style={{ flexGrow: s.states[st], background: TONES[st] }} title={`${stateName(st)}: ${s.states[st]}`} />)}</div>}
         <div className="chips" style={{ marginTop: 12 }}>{STATES.filter((st) => (s.states[st] ?? 0) > 0).map((st) => <Link key={st} href={href("/documents", DOCUMENTS, { state: [st] })} className="chip off-plain"><StateBadge state={st} /><span className="n">{count(s.states[st] ?? 0)}</span></Link>)}</div>
       </section>
-      {s.jobs.length > 0 && <section aria-label="Jobs under way"><JobList jobs={s.jobs} /></section>}
+      {s.jobs.length > 0 && <section aria-label="Jobs under way"><JobList jobs={underWay(s.jobs)} /></section>}
       <WorkersCard status={s} />
       {s.failures.length > 0 && (
         <section className="card" style={{ padding: 18 }}>

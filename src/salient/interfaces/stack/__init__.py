@@ -21,7 +21,7 @@ from rich.table import Table
 
 from salient.errors import Conflict, InvalidInput, NotFound, Unavailable
 from salient.interfaces.stack import containers, following
-from salient.interfaces.stack.plan import Plan, Profile, plan
+from salient.interfaces.stack.plans import Plan, Profile, plan
 from salient.interfaces.stack.state import Folder, PartState, StackState, end
 from salient.settings import load
 

@@ -15,6 +15,12 @@ _PR_SET_PDEATHSIG = 1
 
 def launch(supervisor: int, number: int, user: str, program: list[str]) -> None:
     """Become `program`, as `user` where one is given."""
+    prctl = None
+    if sys.platform == "linux":
+        import ctypes
+
+        # Before the change of user: Python's own files may be out of the other's reach.
+        prctl = ctypes.CDLL(None).prctl
     if user:
         import pwd
 
@@ -22,11 +28,8 @@ def launch(supervisor: int, number: int, user: str, program: list[str]) -> None:
         os.setgroups([])
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
-    if sys.platform == "linux":
-        import ctypes
-
-        # After the change of user, which would take it back.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, number)  # after the change of user, which takes it back
         if os.getppid() != supervisor:  # it died before that call
             sys.exit(1)
     os.execvp(program[0], program)  # noqa: S606 - the list is ours

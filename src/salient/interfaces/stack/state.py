@@ -15,7 +15,7 @@ import msgspec
 import psutil
 
 from salient.errors import Conflict, Corrupt, Misconfigured
-from salient.interfaces.stack.plan import Plan
+from salient.interfaces.stack.plans import Plan
 
 MARK = "STACK_OF_SALIENT"
 """Variable that every process of a stack has: the stack's folder, a colon, the part's name."""

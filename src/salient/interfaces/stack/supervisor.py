@@ -24,7 +24,7 @@ import psutil
 
 from salient import log
 from salient.interfaces.stack import checks, launcher
-from salient.interfaces.stack.plan import Part, Plan
+from salient.interfaces.stack.plans import Part, Plan
 from salient.interfaces.stack.reloading import Sources
 from salient.interfaces.stack.state import (
     MARK,
