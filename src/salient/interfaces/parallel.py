@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from salient.work import Pool, open_pool
 from salient.work.parallel import Function
@@ -15,7 +16,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def parallel(function: Callable[P, R], *, once: bool = False) -> Function[P, R]:
+@overload
+def parallel(function: Callable[P, R], *, once: bool = False) -> Function[P, R]: ...
+
+
+@overload
+def parallel(*, once: bool = False) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+
+
+def parallel(function: Any = None, *, once: bool = False) -> Any:
     """Make a function that other processes and machines can do as well; also as a decorator.
 
     `count.on("processes:4").map(texts)`, see `salient.work.parallel`. Its module is imported by
@@ -27,6 +36,8 @@ def parallel(function: Callable[P, R], *, once: bool = False) -> Function[P, R]:
     Raises:
         InvalidInput: workers could not import the function.
     """
+    if function is None:
+        return partial(parallel, once=once)
     return Function(function, _opened, once=once)
 
 

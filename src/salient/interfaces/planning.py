@@ -80,7 +80,8 @@ def page(reply: Plan) -> Iterator[RenderableType]:
         f"{size(memory.converter_bytes)} to read files; once a machine {size(memory.shared_bytes)}"
     )
     yield (
-        f"disk: originals {size(disk.originals_bytes)}, artifacts {size(disk.artifacts_bytes)}, "
+        f"disk: originals {size(disk.originals_bytes)}, artifacts {size(disk.artifacts_bytes)} "
+        f"(as files in a folder {size(disk.folder_bytes)}), "
         f"index {size(disk.index_bytes)}, tables {size(disk.tables_bytes)}"
     )
     for note in reply.notes:

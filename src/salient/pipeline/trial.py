@@ -39,6 +39,7 @@ from salient.storage.sql import Tables
 _CHILDREN = (
     4  # documents inside an archive or a mail that are tried; the others are taken to be like them
 )
+_BLOCK = 4096  # bytes that file systems give at once
 _LOOK_S = 0.25  # between two looks at the memory of processes
 _HANG_S = 120.0  # beyond the longest conversion: a worker may have to be started on a busy machine
 _WARM = (
@@ -61,6 +62,8 @@ class Taken:
     artifact_bytes: float = 0.0
     inner_bytes: float = 0.0
     """Originals of the documents inside it."""
+    folder_bytes: float = 0.0
+    """Of all its blobs as files: whole blocks, and a folder for what each stage made."""
 
     def add(self, other: Taken, times: float) -> None:
         """Count another document `times` times as part of this one."""
@@ -171,9 +174,11 @@ class _Measuring:
         text = outcome.artifact(CONVERT)
         if text is not None:
             taken.n_words = len(Text.load(self._blobs.view(text)).text.split())
-        taken.artifact_bytes = sum(
-            self._blobs.size(s.artifact) for s in outcome.stages if s.artifact is not None
-        )
+        sizes = [self._blobs.size(s.artifact) for s in outcome.stages if s.artifact is not None]
+        taken.artifact_bytes = sum(sizes)
+        # Beside the text lies the manifest of the conversion: one more block.
+        blocks = sum(-(-size // _BLOCK) for size in (item.size_bytes, *sizes)) + 1 + len(sizes)
+        taken.folder_bytes = _BLOCK * blocks
         inside = outcome.children
         chosen = draw.sample(inside, min(_CHILDREN, len(inside)))
         for child in chosen:

@@ -83,6 +83,7 @@ class DiskPlan(Value):
 
     originals_bytes: int
     artifacts_bytes: int
+    folder_bytes: int = Field(description="Of both as files in a folder, in whole blocks")
     index_bytes: int
     tables_bytes: int
 
@@ -322,6 +323,7 @@ def predict(found: Survey, trial: Trial, here: int, workers: Sequence[int] = ())
         disk=DiskPlan(
             originals_bytes=round(found.n_bytes + whole.inner_bytes),
             artifacts_bytes=round(whole.artifact_bytes),
+            folder_bytes=round(whole.folder_bytes),
             index_bytes=round(trial.index_bytes * times),
             tables_bytes=round(trial.table_bytes * times),
         ),
