@@ -83,9 +83,7 @@ _FORMS = ("Group", "Holdings", "Industries", "Ltd.", "Corp.", "GmbH", "Partners"
 def paragraphs(shared: Path) -> list[str]:
     """The paragraphs that documents are made of, in a fixed order: about 5 MB."""
     data = shared / "data"
-    found: list[str] = []
-    for row in _rows(data / "cls" / "ag_news" / "train_sample.jsonl.xz"):
-        found.append(row["text"])
+    found = [row["text"] for row in _rows(data / "cls" / "ag_news" / "train_sample.jsonl.xz")]
     seen: set[str] = set()
     for row in _rows(data / "qa" / "squad" / "squad11_train44.jsonl.xz"):
         if row["context"] not in seen:

@@ -1,7 +1,8 @@
 """Many short documents in one run: documents a second and the memory of every role, over time.
 
     python bench/soak.py [--documents 200000] [--on URL] [--workers N] [--stores embedded|cluster]
-                         [--engine rules] [--encoder hashing] [--kills 1] [--every 10]
+                         [--search embedded|postgresql] [--engine rules] [--encoder hashing] [--kills 1]
+                         [--every 10] [--folder KEPT]
 
 Documents of `multiply.py` go through the real coordinator. In the middle everything is killed (SIGKILL of
 all processes but the servers) and started again. At the end nothing may be lost or doubled: each document
@@ -27,6 +28,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +253,7 @@ def slopes(samples: Sequence[Sample]) -> dict[str, float]:
 
 def rates(samples: Sequence[Sample], parts: int = 10) -> list[float]:
     """Documents a second in equal parts of the run, starts left out."""
-    pairs = [(a, b) for a, b in zip(samples, samples[1:], strict=False) if a.start == b.start]
+    pairs = [(a, b) for a, b in pairwise(samples) if a.start == b.start]
     found = []
     for part in np.array_split(np.arange(len(pairs)), min(parts, len(pairs))):
         chosen = [pairs[i] for i in part]
@@ -271,7 +273,7 @@ def write(samples: Sequence[Sample], stem: Path, title: str) -> None:
             out.writerow([s.seconds, s.start, s.documents, *(s.memory.get(r, "") for r in roles)])
     speed = [
         (b.documents, (b.documents - a.documents) / (b.seconds - a.seconds))
-        for a, b in zip(samples, samples[1:], strict=False)
+        for a, b in pairwise(samples)
         if a.start == b.start and b.documents > a.documents
     ]
     memory = {

@@ -93,11 +93,15 @@ class Cast:
 
     Args:
         settings: environment variables that all of them have.
+        note: is told of each process, to end it where the tests themselves are killed.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], note: Callable[[int], object]
+    ) -> None:
         self.settings = dict(settings)
         self._folder = folder
+        self._note = note
         self.roles: list[Role] = []
 
     def start(
@@ -115,6 +119,7 @@ class Cast:
         name = f"{verb}-{len(self.roles)}"
         command = [sys.executable, "-m", "tests.cluster.hooked", verb, *map(str, arguments)]
         role = Role(name, within(command), self.settings | more, self._folder / f"{name}.log")
+        self._note(role.pid)
         self.roles.append(role)
         return role
 
@@ -126,9 +131,12 @@ class Cast:
 
 
 @contextmanager
-def cast(folder: Path, settings: Mapping[str, str]) -> Iterator[Cast]:
+def cast(
+    folder: Path, settings: Mapping[str, str], note: Callable[[int], object]
+) -> Iterator[Cast]:
+    """See `Cast`."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = Cast(folder, settings)
+    made = Cast(folder, settings, note)
     try:
         yield made
     finally:

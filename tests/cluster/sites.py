@@ -67,5 +67,5 @@ def site(
             "SALIENT_DATA_DIR": str(folder / "data"),
             "SALIENT_TEST_GATE": str(folder / "gate"),
         }
-        with cast(folder / "logs", env) as roles:
+        with cast(folder / "logs", env, servers("redis").take_along) as roles:
             yield Site(folder, storage, roles)

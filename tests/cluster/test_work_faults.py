@@ -256,5 +256,6 @@ def test_a_document_that_kills_its_worker_is_set_aside(site, tmp_path, gate, cal
         (document,) = workspace.documents(states=["quarantined"]).documents
     assert document.name == deadly.name
     assert document.code == "worker_killed"
-    assert "died" in document.reason
+    assert "died 3 times" in document.reason
+    assert "SIGKILL" in document.reason, "the last error"
     assert document.attempts == 3

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import psutil
@@ -49,9 +50,11 @@ def site(request, site_of):
 
 @pytest.fixture
 def pool(site):
+    before = set(threading.enumerate())
     with site.open() as opened:
         yield opened
-    assert [t.name for t in threading.enumerate() if t.name.startswith("salient")] == []
+    after = set(threading.enumerate()) - before
+    assert [t.name for t in after if t.name.startswith("salient")] == []
     if site.kind == pools.PROCESSES:
         assert [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())] == []  # fmt: skip
 
@@ -156,10 +159,9 @@ class TestPool:
                 taken += 1
                 yield Item(do("echo", n), cost_s=BATCH_S)
 
-        ends = pool.run(DEEDS, endless())
-        for given, _ in enumerate(itertools.islice(ends, 100), start=1):
-            assert taken - given <= 5 * SLOTS + 1
-        ends.close()
+        with closing(pool.run(DEEDS, endless())) as ends:
+            for given, _ in enumerate(itertools.islice(ends, 100), start=1):
+                assert taken - given <= 5 * SLOTS + 1
 
     def test_a_generator_that_raises_ends_the_run_with_that(self, pool):
         def broken():

@@ -81,7 +81,9 @@ def test_every_variable_of_the_file_is_in_the_example_or_has_a_default():
     text = (DEPLOY / "compose.yaml").read_text("utf-8")
     for name, operator, _ in _VARIABLE.findall(text):
         assert name in EXAMPLE or operator == ":-", name
-    assert set(EXAMPLE) - {"COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"} <= {m[0] for m in _VARIABLE.findall(text)}
+    assert set(EXAMPLE) - {"COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"} <= {
+        m[0] for m in _VARIABLE.findall(text)
+    }
 
 
 def test_profiles_are_those_of_the_command_line(compose):

@@ -50,19 +50,23 @@ def test_another_terminal_pauses_an_add_lets_it_go_on_and_stops_it(tmp_path, fol
         with salient.open(data, nlp={"encoder": "hashing"}) as workspace:
 
             def reaches(state):
-                deadline = time.monotonic() + 120
+                deadline = time.monotonic() + 240
                 while not (jobs := workspace.call("jobs.list").jobs) or jobs[0].state != state:
                     assert time.monotonic() < deadline, jobs
                     assert adding.poll() is None
                     time.sleep(0.02)
                 return jobs[0]
 
+            # Held from here first: a command takes a while to start, and the documents go on.
             job = reaches("running")
-            assert "pause" in run(data, "jobs", "pause", job.id[:8]).stdout
+            workspace.call("jobs.pause", id=job.id)
             reaches("paused")
-            assert "paused" in run(data, "status").stdout
+            assert run(data, "jobs", "pause", job.id[:8]).stdout == "paused\n"
+            assert "documents.add paused" in run(data, "status").stdout
             assert "goes on" in run(data, "jobs", "resume", job.id).stdout
             reaches("running")
+            workspace.call("jobs.pause", id=job.id)
+            reaches("paused")
         stopped = run(data, "jobs", "cancel", job.id)
         out, err = adding.communicate(timeout=120)
     assert stopped.returncode == 0, stopped.stderr
@@ -87,7 +91,7 @@ def test_ctrl_c_is_a_job_that_was_stopped(tmp_path, folder):
         env={**os.environ, **ENV},
     ) as adding:  # fmt: skip
         with salient.open(data, nlp={"encoder": "hashing"}) as workspace:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 240
             while not any(j.done for j in workspace.call("jobs.list").jobs):
                 assert time.monotonic() < deadline
                 time.sleep(0.02)

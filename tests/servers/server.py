@@ -185,6 +185,11 @@ class Server(ABC):
         for one in self._family():
             one.resume()
 
+    def take_along(self, pid: int) -> None:
+        """Have a process ended with the session of this server, at the latest, with its children."""
+        if self._session is not None:
+            self._session.note(pid)
+
     def close(self) -> None:
         """End it for good, and remove its data; its log stays until the session's end."""
         if self._process is not None:

@@ -31,7 +31,9 @@ def migrate(
     """Bring every store to what this release needs, try each, and end. May run many times."""
     given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     settings = load(**given)
-    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
+    log.configure(
+        settings.log.form, settings.log.level, settings.log_destinations(), settings.log.traces
+    )
     give_up_at = time.monotonic() + wait_s
     checks = None
     while checks is None:

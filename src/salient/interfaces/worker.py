@@ -16,15 +16,19 @@ import msgspec
 from salient import log
 from salient.app import place_of, work_config
 from salient.errors import Misconfigured, Unavailable
+from salient.interfaces import metrics, probes
 from salient.settings import Settings, load
 from salient.work import Place
+from salient.work import metrics as of_work
 from salient.work.beats import every
 from salient.work.notes import Death, Message, Presence
 from salient.work.processes import single_threaded
-from salient.work.queued import release
+from salient.work.queued import Transport, release
 from salient.work.remote import Remote, died
 
 _log = log.get(__name__)
+
+_STILL_S = 60.0  # how long the main loop may stand still
 
 
 def run(settings: Settings, n: int, queues: Sequence[str]) -> None:
@@ -50,6 +54,8 @@ def run(settings: Settings, n: int, queues: Sequence[str]) -> None:
     except ImportError as exc:
         raise Misconfigured("Celery is not installed: pip install 'salient[celery]'") from exc
     single_threaded()
+    if settings.work.probes:
+        metrics.start_multiprocess(settings.data / "metrics")
     app = celery.application(broker, work_config(settings))
     children = _Children(settings)
     celery.task(app, children.handle)
@@ -61,7 +67,8 @@ def run(settings: Settings, n: int, queues: Sequence[str]) -> None:
         parent = _Parent(place, settings, n, queues)
         signals.task_failure.connect(parent.failed, weak=False)
         signals.worker_shutting_down.connect(parent.leaving, weak=False)
-        with parent.present():
+        transport = celery.CeleryTransport(broker, work_config(settings))
+        with parent.present(), _probed(settings.work.probes, place, transport, queues):
             worker = app.Worker(
                 concurrency=n, pool_cls="prefork", queues=list(queues), hostname=f"salient@{socket.gethostname()}-{os.getpid()}",
                 without_gossip=True, without_mingle=True, without_heartbeat=True, optimization="fair",
@@ -69,6 +76,38 @@ def run(settings: Settings, n: int, queues: Sequence[str]) -> None:
             )  # fmt: skip
             worker.start()
     _log.info("worker.ended", exitcode=worker.exitcode)
+
+
+@contextmanager
+def _probed(
+    address: str | None, place: Place, transport: Transport, queues: Sequence[str]
+) -> Iterator[None]:
+    """Serve probes while the block runs, if there is an address to serve them at."""
+    if address is None:
+        yield
+        return
+    from celery import signals
+
+    def ask() -> None:
+        for queue in queues:
+            of_work.depth(queue, transport.depth(queue))
+
+    # While the broker is away the loop stands still, and waits for it rightly.
+    pulse = probes.Pulse(_STILL_S, waits_for=ask)
+    checks: dict[str, probes.Check] = {
+        "blobs": lambda: place.blobs.exists("probe"),
+        "broker": ask,
+        "cache": lambda: place.cache.get("probe"),
+    }
+
+    def connected(sender: Any, **_: Any) -> None:
+        pulse.beat()
+        sender.hub.call_repeatedly(1.0, pulse.beat)
+
+    signals.worker_ready.connect(connected, weak=False)
+    with closing(transport), closing(pulse), probes.serve(address, checks, pulse) as server:
+        signals.worker_shutting_down.connect(lambda **_: server.stopping(), weak=False)
+        yield
 
 
 def for_dask() -> Callable[[Message], object]:
@@ -113,6 +152,7 @@ class _Children:
             self._remote.close()
         if self._place is not None:
             self._place.close()
+        log.flush()
 
 
 class _Parent:

@@ -115,8 +115,9 @@ class Batcher:
         return max(open_, key=lambda queue: len(queue.items), default=None)
 
     def _enough(self, slots: int, full: Container[str]) -> bool:
-        if all(name in full for name in (MAIN, OCR)):
-            return True  # nobody wants any
+        # What for a queue that has room is only looked for where the stream has had such.
+        if all(name in full for name in self._waiting or (MAIN, OCR)):
+            return True
         if sum(len(queue.items) for queue in self._waiting.values()) >= slots * self._most:
             return True
         fullest = self._fullest(full)

@@ -73,7 +73,9 @@ class Processes(Pool):
 
     def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Iterator[End]:
         # What may be done once only goes alone: nothing beside it is ever done again.
-        batcher = Batcher(iter(items), _BATCH_S, 1 if recipe.kind(self._given[1].modules).once else MOST)
+        batcher = Batcher(
+            iter(items), _BATCH_S, 1 if recipe.kind(self._given[1].modules).once else MOST
+        )
         ended: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         ids = log.correlation()
         n = 0
@@ -309,7 +311,9 @@ def _serve(
             try:
                 recipe, values, ids = pickle.loads(data)  # noqa: S301 - our coordinator wrote it
                 answer = _pickled(*here.work(recipe, values, ids))
-            except Exception as exc:  # a fault in code, ours or another's: whoever runs us shall see it
+            except (
+                Exception
+            ) as exc:  # a fault in code, ours or another's: whoever runs us shall see it
                 answer = _raised(exc)
             try:
                 connection.send_bytes(answer)

@@ -35,6 +35,7 @@ from salient.work import (
     Pool,
     Recipe,
     WorkConfig,
+    metrics,
     notes,
 )
 from salient.work.batches import MOST, Batcher
@@ -216,6 +217,7 @@ class _Run:
         message = Message(self._name, name, log.correlation())
         queue, urgent = batch[0].queue, self._urgent
         self._patiently(lambda: self._transport.send(message, queue, urgent=urgent))
+        metrics.batch("sent")
         now = time.monotonic()
         self._sent[name] = _Sent(name, batch, queue, now, now)
 
@@ -227,6 +229,8 @@ class _Run:
         for queue in (MAIN, OCR):
             self._slots[queue] = self._patiently(lambda q=queue: self._pool.count_slots(q))
             self._depths[queue] = self._patiently(lambda q=queue: self._transport.depth(q))
+            metrics.workers(queue, self._slots[queue])
+            metrics.depth(queue, self._depths[queue])
         if any(self._slots.values()):
             self._warned_at = now
         elif now - self._warned_at > self._config.beat_s:
@@ -260,7 +264,10 @@ class _Run:
         if len(results) != len(sent.items):
             raise Corrupt("a worker told of more or fewer items than it was given")
         batcher.observe(sent.items, ends.seconds)
+        metrics.batch("done")
         faults = ends.faults
+        metrics.items("done", len(results) - len(faults))
+        metrics.items("failed", len(faults))
         for n, (item, result) in enumerate(zip(sent.items, results, strict=True)):
             if n not in faults:
                 yield Done(item, result)
@@ -288,6 +295,7 @@ class _Run:
 
     def _refused(self, sent: _Sent, worker: str, fault: Fault) -> None:
         """Send elsewhere what a worker cannot do, as one of another release while all are replaced."""
+        metrics.batch("refused")
         self._refusals += 1
         if self._refusals > _REFUSALS:
             raise fault.error()
@@ -350,12 +358,15 @@ class _Run:
             sent.heard_at = now
             return
         begun = self._patiently(
-            lambda: self._cache.increment(notes.started_key(self._name, sent.name), ttl_s=notes.LEFT_S)
+            lambda: self._cache.increment(
+                notes.started_key(self._name, sent.name), ttl_s=notes.LEFT_S
+            )
         )
         if begun != 1:  # at this very moment; had it not been, nobody could begin it now
             sent.started, sent.heard_at = True, now
             return
         _log.warning("work.batch_vanished", run=self._name, batch=sent.name)
+        metrics.batch("redelivered")
         self._give_up(sent)
         self._again.append(sent.items)
 
@@ -364,9 +375,12 @@ class _Run:
         self._give_up(sent)
         _log.warning("work.worker_died", run=self._name, batch=sent.name, reason=death.reason)
         if len(sent.items) == 1:
+            metrics.items("lost")
             yield Lost(sent.items[0], death.reason)
             return
+        metrics.batch("redelivered")
         if death.index >= 0:
+            metrics.items("lost")
             others = sent.items[: death.index] + sent.items[death.index + 1 :]
             self._again.append(others)
             yield Lost(sent.items[death.index], death.reason)

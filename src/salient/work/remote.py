@@ -16,7 +16,7 @@ import msgspec
 
 from salient import log
 from salient.errors import Error, InvalidInput, Misconfigured, NotFound, Unavailable
-from salient.work import Handler, Kind, Place, Recipe, WorkConfig, notes
+from salient.work import Handler, Kind, Place, Recipe, WorkConfig, metrics, notes
 from salient.work.inline import away
 from salient.work.notes import Beat, Death, Ends, Fault, Message, Offer
 from salient.work.queued import release
@@ -91,6 +91,7 @@ class Remote:
                 heart.n = len(values)
                 results, faults = self._each(run, kind, handler, values, heart)
                 ends = Ends(self.name, time.perf_counter() - started, results, faults)
+        metrics.busy(time.perf_counter() - started)
         data = msgspec.json.encode(ends)
         self._patiently(run, lambda: self._blobs.put(notes.ends_blob(run, batch), data))
         if not self._goes_on(run):

@@ -15,10 +15,7 @@ from salient.services.plan import predict
 @pytest.fixture
 def reply():
     """Four files that take nine hundred seconds each, and one that was not tried."""
-    few = [
-        Drawn(Source("file:/x", "x.pdf", io.BytesIO), 2_000_000, 800.0)
-        for _ in range(4)
-    ]
+    few = [Drawn(Source("file:/x", "x.pdf", io.BytesIO), 2_000_000, 800.0) for _ in range(4)]
     pdfs = Stratum("pdf", 4**11, 4, 8_000_000, 3200.0, few)
     mails = Stratum("mail", 4**5, 1, 500, 1.0)
     trial = Trial(2, start_s=3.0, memory=Memory(300_000_000, 40_000_000, 60_000_000, 200_000_000))

@@ -7,7 +7,7 @@ from salient.model import Kind
 from salient.nlp.units import Unit
 from salient.pipeline import known
 
-HEADER = "name,type\n"
+HEADER = "id,type,name\n"
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_without_a_knowledge_base_nothing_is_published(workspace, publish):
 
 
 def test_workers_map_what_was_published(workspace, publish):
-    spec = publish("Halden Maritime,company")
+    spec = publish("K1,ORG,Halden Maritime")
     text = "Halden Maritime"
     with workspace.app.context.models.open_named(spec) as model:
         matcher = known.load(model)
@@ -41,9 +41,9 @@ def test_workers_map_what_was_published(workspace, publish):
 
 def test_it_is_published_again_when_and_only_when_names_change(workspace, publish):
     models = workspace.app.context.models
-    first = publish("Halden Maritime,company")
+    first = publish("K1,ORG,Halden Maritime")
     assert publish() == first
-    second = publish("Kestrel Marine,company")
+    second = publish("K2,ORG,Kestrel Marine")
     assert second != first
     assert publish() == second
     assert [s.seq for s in models.history("names.default")] == [2, 1]
@@ -52,7 +52,7 @@ def test_it_is_published_again_when_and_only_when_names_change(workspace, publis
 
 def test_a_model_that_was_lost_from_the_store_is_made_again(workspace, publish):
     context = workspace.app.context
-    first = publish("Halden Maritime,company")
+    first = publish("K1,ORG,Halden Maritime")
     context.blobs.delete_prefix("model/manifest/")
     assert publish() == first
     with context.models.open_named(first):

@@ -1,10 +1,10 @@
 """A plan: what is counted, what is predicted from what was tried, and that nothing stays behind."""
 
+import io
 import itertools
 import os
 import tempfile
 import zipfile
-from pathlib import Path
 
 import pytest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -143,7 +144,7 @@ def _environment(folder: Folder, made: Plan) -> Path:
     file = folder.path / "environment"
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as target:
         for name, value in made.environment.items():
-            target.write(f"{name}='{value}'\n" if "'" not in value else f'{name}="{value}"\n')
+            target.write(f"{name}={shlex.quote(value)}\n")
     return file
 
 

@@ -20,7 +20,9 @@ _NAMES = "app, workspace and salient are here; workspace.status() is a beginning
 def run(given: str = "") -> None:
     """Open the app and prompt, or run some code and end."""
     settings = load()
-    log.configure(settings.log.form, settings.log.level, settings.log_destinations())
+    log.configure(
+        settings.log.form, settings.log.level, settings.log_destinations(), settings.log.traces
+    )
     with Workspace(salient.App(settings)) as workspace:
         names: dict[str, Any] = {
             "salient": salient,
