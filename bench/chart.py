@@ -37,19 +37,19 @@ def svg(title: str, x_title: str, panels: Sequence[Panel]) -> str:
 
 def _panel(panel: Panel, top: float, right: float, x_title: str) -> list[str]:
     highest = max((y for line in panel.lines.values() for _, y in line), default=1.0) or 1.0
-    step = _step(highest)
-    ceiling = math.ceil(highest / step) * step
+    apart = step(highest)
+    ceiling = math.ceil(highest / apart) * apart
     floor = top + _HEIGHT
 
     def place(x: float, y: float) -> str:
         return f"{_LEFT + x / right * _WIDTH:.1f},{floor - y / ceiling * (_HEIGHT - 20):.1f}"
 
     out = [f'<text x="{_LEFT}" y="{top + 10}" font-weight="bold">{escape(panel.title)}</text>']
-    for tick in _ticks(ceiling, step):
+    for tick in _ticks(ceiling, apart):
         y = place(0, tick).partition(",")[2]
         out.append(f'<path d="M{_LEFT} {y}h{_WIDTH}" stroke="#ddd"/>')
         out.append(f'<text x="{_LEFT - 6}" y="{float(y) + 4}" text-anchor="end">{tick:,g}</text>')
-    for tick in _ticks(right, _step(right)):
+    for tick in _ticks(right, step(right)):
         x = place(tick, 0).partition(",")[0]
         out.append(f'<text x="{x}" y="{floor + 16}" text-anchor="middle">{tick:,g}</text>')
     out.append(
@@ -67,11 +67,11 @@ def _panel(panel: Panel, top: float, right: float, x_title: str) -> list[str]:
     return out
 
 
-def _step(highest: float) -> float:
-    """A round distance that gives four to ten ticks."""
+def step(highest: float) -> float:
+    """A round distance between ticks of which three to eight fit below `highest`."""
     power: float = 10.0 ** math.floor(math.log10(highest))
-    return next(power * f for f in (0.1, 0.2, 0.25, 0.5, 1) if highest / (power * f) <= 8)
+    return next(power * f for f in (0.1, 0.2, 0.25, 0.5, 1, 2) if highest / (power * f) <= 8)
 
 
-def _ticks(highest: float, step: float) -> list[float]:
-    return [n * step for n in range(int(highest / step + 1e-9) + 1)]
+def _ticks(highest: float, apart: float) -> list[float]:
+    return [n * apart for n in range(int(highest / apart + 1e-9) + 1)]

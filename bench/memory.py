@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import statistics
 import tempfile
 import threading
 import time
@@ -222,6 +223,7 @@ def measured(kind: str, folder: Path, n: int) -> dict[str, Any]:
         "pss_mb": round(pss),
         "first_load_ms": round(1000 * seconds[0], 1),
         "second_load_ms": round(1000 * seconds[1 % n], 1),
+        "later_load_ms": round(1000 * statistics.median(seconds[1:] or seconds), 1),
     }
 
 
@@ -303,9 +305,9 @@ def publish_names(registry: Registry, folder: Path, n: int, row: dict[str, Any])
 
     pairs = names(n)
     (folder / "names.json").write_text(json.dumps(pairs))
-    began = time.perf_counter()
+    began = time.process_time()
     made = Gazetteer(pairs)
-    row["names_build_s"] = round(time.perf_counter() - began, 2)
+    row["names_build_cpu_s"] = round(time.process_time() - began, 2)
     (folder / "names").mkdir()
     row["names_file_mb"] = round((folder / "names" / "names.columns").write_bytes(made.dump()) / 1e6)  # fmt: skip
     registry.publish("names", folder / "names")

@@ -122,6 +122,7 @@ class App:
         records = opened.enter_context(Records.open(url(settings.storage.records)))
         place = place_of(settings)
         opened.callback(place.close)
+        queue = opened.enter_context(closing(_Queue(settings)))
         registry = opened.enter_context(_registry(settings, blobs, cache))
         # Vectors of two versions must not be compared, so the version of now stays to the end.
         encoder = registry.exact(settings.nlp.encoder)
@@ -172,7 +173,7 @@ class App:
                 hold_s=settings.work.beat_s,
                 max_attempts=settings.pipeline.max_attempts,
             ),
-            workers=partial(workers.read, cache),
+            workers=partial(workers.read, cache, queue.depth),
             pool=partial(_pool, settings),
             modules=settings.work.modules,
             dead_letters=settings.work.dead_letters,
@@ -278,6 +279,28 @@ def _weights(
 def _limits(settings: Settings) -> readers.Limits:
     names = [f.name for f in dataclasses.fields(readers.Limits)]
     return readers.Limits(**{name: getattr(settings.limits, name) for name in names})
+
+
+class _Queue:
+    """The queue of the setting `work.on`, opened when somebody first asks how long it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._pool: Pool | None = None
+
+    def depth(self, queue: str) -> int:
+        """Batches that wait; 0 where work goes over no queue. Raises: Unavailable."""
+        if not self._settings.work.on.startswith(("celery:", "dask:")):
+            return 0
+        with self._lock:
+            if self._pool is None:
+                self._pool = _pool(self._settings)
+            return self._pool.depth(queue)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
 
 
 def _pool(settings: Settings) -> Pool:

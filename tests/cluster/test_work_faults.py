@@ -14,6 +14,7 @@ from tests.cluster.disks import small_disk
 from tests.cluster.hooked import Gate
 from tests.cluster.networks import network
 from tests.cluster.roles import until
+from tests.cluster.sites import BEAT_S
 from tests.cluster.sites import site as site_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -189,7 +190,8 @@ def test_a_full_disk_is_waited_for(servers, broker, gate, texts, calm, tmp_path)
         until(gate.held, "a document is under way", adding)
         disk.fill()
         gate.open()
-        until(lambda: "No space left" in worker.tail(), "the disk is full", worker)
+        until(lambda: "blob folder cannot be used" in worker.tail(), "the disk is full", worker)
+        time.sleep(2 * BEAT_S)  # for longer than a silent worker is waited for
         disk.empty()
         adding.finish()
         assert site.told() == calm

@@ -33,12 +33,14 @@ def elsewhere(app: App, name: str, on: str | None = None) -> Elsewhere[..., Any]
     url = url_of(on, settings)
     # Workers of a queue go by the settings of their own machine; processes of this one by ours.
     given = settings.model_dump(mode="json", exclude={"web"}) if url.startswith(_LOCAL) else None
-    made = ServiceSetup(service.name, settings.workspace, given)
-    recipe = Recipe.of(services if service.idempotent else services_once, made)
+    factory = services if service.idempotent else services_once
+    recipe = Recipe.of(factory, ServiceSetup(service.name, settings.workspace, given))
 
     def given_up(value: Any, error: Error, attempts: int) -> None:
+        # Without settings: they hold passwords, and whoever tries again has some.
+        kept = Recipe.of(factory, ServiceSetup(service.name, settings.workspace))
         deadletters.put(
-            app.context.records, recipe, value, error, keep=settings.work.dead_letters,
+            app.context.records, kept, value, error, keep=settings.work.dead_letters,
             workspace=settings.workspace, attempts=attempts,
         )  # fmt: skip
 

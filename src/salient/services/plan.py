@@ -216,6 +216,11 @@ def _sums(found: Survey, trial: Trial) -> list[_Sum]:
         expected = sum(e for e, _ in like)
         for _, taken in like:
             total.taken.add(taken, stratum.expected_s / expected)
+        if like:
+            # How many documents a file is does not go with its size.
+            each = stratum.n_files / len(like)
+            total.taken.n_documents = each * sum(t.n_documents for _, t in like)
+            total.taken.n_failed = each * sum(t.n_failed for _, t in like)
         n, of = len(pairs), stratum.n_files
         relative = (
             _UNKNOWN if not n else max(_spread(pairs), spread) if n < _FEW else _spread(pairs)

@@ -222,6 +222,10 @@ class Pool(ABC):
     def slots(self) -> int:
         """How many items are worked on at once, as far as is known; at least 1."""
 
+    def depth(self, queue: str) -> int:
+        """Batches that wait in a queue; 0 of a pool that has none. Raises: Unavailable."""
+        return 0
+
     @abstractmethod
     def close(self) -> None: ...
 

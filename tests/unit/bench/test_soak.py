@@ -67,3 +67,10 @@ def test_the_course_is_written_as_a_table_and_a_picture(soak, tmp_path):
     lines = picture.findall("{http://www.w3.org/2000/svg}polyline")
     assert [len(line.get("points").split()) for line in lines] == [10, 11]
     assert any(t.text == "a <run> & more" for t in picture.iter("{http://www.w3.org/2000/svg}text"))
+
+
+@pytest.mark.parametrize("highest", [0.003, 1, 8.1, 9.99, 10, 45, 123456])
+def test_every_axis_has_a_few_round_ticks(soak, highest):
+    step = soak.chart.step(highest)
+    assert 3 <= highest / step <= 8
+    assert f"{step:.0e}"[0] in "1235"

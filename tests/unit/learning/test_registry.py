@@ -168,6 +168,14 @@ class TestPointer:
             with pytest.raises(Unavailable):
                 lost.publish("one", model(a="B"))
 
+    def test_what_a_pointer_that_is_behind_names_may_be_gone(self, registry, kv, model):
+        registry.publish("one", model(a="A"))
+        old = kv.get("model/current/one")
+        registry.publish("one", model(a="B"))
+        registry.gc(keep=1, min_age_s=0)
+        kv.put("model/current/one", old)
+        assert read(registry, "one") == "B"
+
     @given(steps=st.lists(st.sampled_from("ABCr"), max_size=12))
     def test_rolling_back_pops_what_publishing_pushed(self, steps):
         line = []

@@ -73,7 +73,7 @@ class Containers:
         secrets = self._file.with_name(".env")
         if not secrets.is_file():
             raise Misconfigured(
-                f"there is no {secrets}: copy {secrets.name}.example beside it and put passwords of your own in"
+                f"there is no {secrets}: copy {secrets.name}.example beside it and put passwords of your own in, or take --local"
             )
         return self._run(profile, "up", "--detach", "--build")
 
