@@ -35,7 +35,7 @@ _DIGITS = re.compile(r"\d+")
 _NUMBERED = re.compile(r"^\d+[.:]?\s+")  # the paragraph numbers of speeches
 
 _FIRST = (
-    "Ada", "Bruno", "Carla", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kavita", "Lars", "Mara",
+    "Ada", "Bruno", "Carla", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Jonas", "Kavita", "Lars", "Mara",
     "Nadia", "Olaf", "Petra", "Quentin", "Rosa", "Stefan", "Tamar", "Ugo", "Vera", "Walter", "Ximena", "Yusuf", "Zoe",
 )  # fmt: skip
 _ONSETS = (

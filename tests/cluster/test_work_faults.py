@@ -122,6 +122,7 @@ def test_every_message_delivered_twice_does_everything_once(site, texts, gate, c
     site.worker(2)
     site.add(texts, SALIENT_TEST_DOUBLED=str(tmp_path / "doubled")).finish()
     assert (tmp_path / "doubled").read_text()
+    assert gate.n_read == stories.TEXTS
     assert site.told() == calm
 
 

@@ -76,7 +76,7 @@ def site(kind: str, folder: Path, servers: Any) -> Iterator[Site]:
         else:
             url = "celery:" + servers("rabbitmq").host(own)
         made = Site(kind, url, f"file:{folder}/blobs", cache, folder)
-        roles = stack.enter_context(cast(folder / "logs", made.env()))
+        roles = stack.enter_context(cast(folder / "logs", made.env(), servers("redis").take_along))
         if kind == DASK:
             stack.enter_context(_dask_workers(made))
         else:

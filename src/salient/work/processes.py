@@ -176,7 +176,7 @@ class _Worker:
         try:
             self._connection.send_bytes(data)
             if self._connection not in wait([self._connection, self._process.sentinel]):
-                raise EOFError
+                raise EOFError  # noqa: TRY301 # told as a pipe does
             answer = self._connection.recv_bytes()
         except (EOFError, OSError):
             task.died = self._death()

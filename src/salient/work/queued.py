@@ -45,7 +45,7 @@ from salient.work.notes import Beat, Death, Ends, Fault, Message, Offer, Presenc
 
 _log = log.get(__name__)
 
-_LOOK_S = 1.0  # longest time between two looks at what is under way
+_LOOK_S = 1.0  # longest time between two looks at what is under way; a few fit into a beat
 _SLOTS_S = 5.0  # how long a count of workers is believed
 _SPARE = 1.5  # batches sent for each that is worked on: one is ready when a worker gets free
 _PATIENCE_S = 120.0  # how long a store or broker may be away before the run gives up
@@ -139,6 +139,7 @@ class _Run:
         self._again: deque[list[Item]] = deque()
         self._n = 0
         self._refusals = 0
+        self._look_s = min(_LOOK_S, config.beat_s / 5)
         self._looked_at = 0.0
         self._slots_at = -_SLOTS_S
         self._slots: dict[str, int] = {}
@@ -182,7 +183,7 @@ class _Run:
                     sent = self._sent.get(name)
                     if sent is not None:
                         yield from self._ended(sent, batcher)
-                if time.monotonic() - self._looked_at > _LOOK_S:
+                if time.monotonic() - self._looked_at > self._look_s:
                     yield from self._look(batcher)
 
     # --- sending
@@ -242,7 +243,7 @@ class _Run:
     def _told(self, hints: Subscription) -> list[str]:
         """Batches that somebody says have ended; waits for a moment if nobody does."""
         names: list[str] = []
-        first = hints.get(_LOOK_S / 2)
+        first = hints.get(self._look_s / 2)
         while first is not None:
             names.append(first.decode("ascii", "replace"))
             first = hints.get(0.0) if len(names) < 100 else None
