@@ -24,7 +24,7 @@ OTHERS = (PROCESSES, *QUEUES)
 """Those whose workers are not this process."""
 
 BEAT_S = 3.0
-HANG_S = 6.0
+HANG_S = 10.0
 BATCH_S = 2.0
 SLOTS = 2
 CONFIG = WorkConfig(beat_s=BEAT_S, hang_s=HANG_S, batch_s=BATCH_S, modules=(ALLOWED,))

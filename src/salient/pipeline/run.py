@@ -35,6 +35,8 @@ _log = log.get(__name__)
 
 _INTAKE = 64  # documents entered in one transaction
 _PATIENCE_S = 2.0  # longest time between two commits while results come in
+_COMMIT_SHARE = 10  # times as long as a commit took is waited for the next
+_TOUCHED = 100_000  # names whose linking may wait for the end of a run
 _LOCK_S = 20.0  # how long a killed holder keeps others from linking
 _URGENT = 50  # documents: so few are somebody waiting, and go before a pile's
 _COUNT_SHARE = 0.02  # of the time may go into counting documents for progress
@@ -240,6 +242,9 @@ class Coordinator:
                         if len(batch.results) >= self._config.batch or batch.late:
                             batch.flush()
                             counts.changed()
+                            if len(batch.touched) > _TOUCHED:
+                                self.resolve(batch.touched)
+                                batch.touched = set()
                     batch.flush()
                     if not batch.moved and not counts.now().states[State.QUEUED]:
                         break  # no children came with the last batch
@@ -328,6 +333,7 @@ class _Batch:
         self._before = before
         self._costs = Costs()
         self._committed = time.monotonic()
+        self._patience_s = _PATIENCE_S
         self.results: list[Outcome] = []
         self.claimed: set[str] = set()
         self.sizes: dict[str, tuple[str, int]] = {}
@@ -350,16 +356,19 @@ class _Batch:
 
     @property
     def late(self) -> bool:
-        return time.monotonic() - self._committed > _PATIENCE_S
+        return time.monotonic() - self._committed > self._patience_s
 
     def flush(self) -> None:
         """Commit what there is."""
         results, self.results = self.results, []
+        began = time.monotonic()
         if results:
             self._before()
             self.touched |= self._committer.commit(results)
             self.claimed.difference_update(r.document_id for r in results)
         self._committed = time.monotonic()
+        # A commit costs much whatever its size: where it takes long, more are waited for.
+        self._patience_s = max(_PATIENCE_S, _COMMIT_SHARE * (self._committed - began))
 
     def unfinished(self) -> list[str]:
         """Claimed documents that no worker has come back with."""

@@ -17,7 +17,7 @@ from salient.work.queued import Queued, Transport
 
 _log = log.get(__name__)
 
-_CONNECT_S = 10.0
+_CONNECT_S = 5.0
 
 
 @final

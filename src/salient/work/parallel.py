@@ -31,6 +31,7 @@ from salient.work import Done, Failed, Item, Lost, Place, Pool, Recipe, handler
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _log = log.get(__name__)
 
@@ -45,6 +46,10 @@ class Function(Generic[P, R]):
     """A function of a module that workers can import. Call it as before, or `on` a pool."""
 
     def __init__(self, function: Callable[P, R], opener: Opener, *, once: bool) -> None:
+        if not inspect.isfunction(function):
+            raise InvalidInput(
+                f"{function!r} is no function that workers could import by its name: write one that calls it"
+            )
         name, module = function.__qualname__, function.__module__
         if module == "__main__" or "<" in name:
             raise InvalidInput(
@@ -177,7 +182,7 @@ class Elsewhere(Generic[P, R]):
                 self._watchers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="salient-delay")
             watchers = self._watchers
         value = self._value(args, kwargs)
-        return watchers.submit(lambda: next(self._results([value], urgent=True))[1])
+        return watchers.submit(lambda: next(self._results([value], urgent=True))[1]())
 
     @overload
     def map(self, values: Iterable[Any], *, ordered: bool = True) -> Iterator[R]: ...
@@ -201,9 +206,15 @@ class Elsewhere(Generic[P, R]):
             Unavailable: a call killed its workers again and again, or no store or broker answers.
         """
         made = (self._value((value,), {}) for value in values)
-        results = self._results(made, urgent=False, errors=errors)
+        results = self._results(made, urgent=False)
         for _, result in _in_order(results) if ordered else results:
-            yield result
+            try:
+                value = result()
+            except Error as error:
+                if not errors:
+                    raise
+                value = error
+            yield value
 
     def close(self) -> None:
         """Wait for what was delayed, and close the pool."""
@@ -225,9 +236,9 @@ class Elsewhere(Generic[P, R]):
         self.close()
 
     def _results(
-        self, values: Iterable[Any], *, urgent: bool, errors: bool = False
-    ) -> Iterator[tuple[int, Any]]:
-        """(number of the value, result), as they come."""
+        self, values: Iterable[Any], *, urgent: bool
+    ) -> Iterator[tuple[int, Callable[[], Any]]]:
+        """(number of the value, what gives its result or raises its error), as they come."""
         again: list[_Numbered] = []
         returned = self._returned
         items: Iterable[Item] = (_Numbered(value, number=n) for n, value in enumerate(values))
@@ -235,19 +246,16 @@ class Elsewhere(Generic[P, R]):
             for end in self.pool.run(self._recipe, items, urgent=urgent):
                 item = cast("_Numbered", end.item)
                 if isinstance(end, Done):
-                    yield item.number, end.result if returned is None else returned(end.result)
+                    yield item.number, functools.partial(returned or _same, end.result)
                     continue
                 if isinstance(end, Failed):
-                    error = end.error
-                else:
-                    item.killed += 1
-                    if item.killed < _ATTEMPTS and not self._once:
-                        again.append(item)
-                        continue
-                    error = self._killed(end, item.killed)
-                if not errors:
-                    raise error
-                yield item.number, error
+                    yield item.number, functools.partial(_raise, end.error)
+                    continue
+                item.killed += 1
+                if item.killed < _ATTEMPTS and not self._once:
+                    again.append(item)
+                    continue
+                yield item.number, functools.partial(_raise, self._killed(end, item.killed))
             if not again:
                 return
             items, again = again, []
@@ -259,8 +267,16 @@ class Elsewhere(Generic[P, R]):
         return error
 
 
-def _in_order(results: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    early: dict[int, Any] = {}
+def _same(value: Any) -> Any:
+    return value
+
+
+def _raise(error: Error) -> Any:
+    raise error
+
+
+def _in_order(results: Iterator[tuple[int, T]]) -> Iterator[tuple[int, T]]:
+    early: dict[int, T] = {}
     turn = 0
     for n, result in results:
         early[n] = result

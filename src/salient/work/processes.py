@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
 import pickle
 import queue
@@ -21,14 +23,28 @@ from types import ModuleType
 from typing import Any, final
 
 from salient import log
-from salient.errors import Error, InvalidInput, Misconfigured, Unavailable
-from salient.work import Done, End, Failed, Handler, Item, Lost, Place, Pool, Recipe, WorkConfig
+from salient.errors import Error, InvalidInput, Misconfigured, Unavailable, Unsupported
+from salient.work import (
+    Done,
+    End,
+    Failed,
+    Handler,
+    Item,
+    Kind,
+    Lost,
+    Place,
+    Pool,
+    Recipe,
+    WorkConfig,
+)
 from salient.work.batches import MOST, Batcher
 from salient.work.inline import away
+from salient.work.parallel import Function
 
 _log = log.get(__name__)
 
 _BATCH_S = 0.5  # of work at a time: results come steadily, and quick items do not cost a trip each
+_CLOSED = "the pool was closed before all was done"
 _READY_S = 900.0  # longest that a handler takes to be made: models are loaded then
 
 
@@ -60,6 +76,7 @@ class Processes(Pool):
         self._n = n
         self._given = place, config
         self._lock = threading.Lock()
+        self._closings = 0
         self._urgent: deque[_Task] = deque()
         self._bulk: deque[_Task] = deque()
         self._threads: ThreadPoolExecutor | None = None
@@ -78,12 +95,13 @@ class Processes(Pool):
         )
         ended: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         ids = log.correlation()
+        closings = self._closings
         n = 0
         try:
             while True:
                 # Two a worker: one at work, one ready, so that none waits for the coordinator.
                 while n < 2 * self._n and (batch := batcher.next(self._n)):
-                    self._put(_Task(recipe, batch, ids, ended), urgent=urgent)
+                    self._put(_Task(recipe, batch, ids, ended), closings, urgent=urgent)
                     n += 1
                 if not n:
                     return
@@ -98,7 +116,7 @@ class Processes(Pool):
                     yield Lost(task.batch[0], task.died)
                 else:
                     for item in task.batch:
-                        self._put(_Task(recipe, [item], ids, ended), urgent=urgent)
+                        self._put(_Task(recipe, [item], ids, ended), closings, urgent=urgent)
                         n += 1
         finally:
             self._withdraw(ended)
@@ -106,19 +124,23 @@ class Processes(Pool):
     def close(self) -> None:
         """Wait for what is at work, and end the workers. What waits is not done any more."""
         with self._lock:
+            self._closings += 1
             threads, self._threads = self._threads, None
             waiting = [*self._urgent, *self._bulk]
             self._urgent.clear()
             self._bulk.clear()
         for task in waiting:
-            task.raised = Unavailable("the pool was closed before all was done")
+            task.raised = Unavailable(_CLOSED)
             task.ended.put(task)
         if threads is not None:
             threads.shutdown()
         _end(self._idle)
 
-    def _put(self, task: _Task, *, urgent: bool) -> None:
+    def _put(self, task: _Task, closings: int, *, urgent: bool) -> None:
+        """Have a task done, of a run that began after so many closings."""
         with self._lock:
+            if closings != self._closings:
+                raise Unavailable(_CLOSED)
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(self._n, "salient-worker")
             (self._urgent if urgent else self._bulk).append(task)
@@ -192,7 +214,8 @@ class _Worker:
         self.lives = False
         self._connection.close()
         self._process.join()
-        self._process.close()
+        with contextlib.suppress(ValueError):  # the program around us waits for all its children
+            self._process.close()
 
     def _death(self) -> str:
         """Why the process is dead; makes sure that it is."""
@@ -267,8 +290,7 @@ class _Here:
             if self.recipe != recipe:
                 self.close()
                 signal.setitimer(signal.ITIMER_REAL, max(_READY_S, self._hang_s))
-                # Whoever started us may have us import what it has imported itself.
-                kind = recipe.kind((*self._modules, recipe.module))
+                kind = self._kind(recipe)
                 self.handler = kind.factory(recipe.setup, self._place)
                 self.recipe = recipe
             ends: list[Any] = []
@@ -285,10 +307,28 @@ class _Here:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             return time.monotonic() - started, ends
 
+    def _kind(self, recipe: Recipe) -> Kind:
+        # Whoever started us may have us import what it has imported itself.
+        allowed = (*self._modules, recipe.module)
+        try:
+            return recipe.kind(allowed)
+        except Misconfigured:
+            # A function that was wrapped outside of its module, which alone we have imported?
+            name = recipe.name.partition(":")[2]
+            function = getattr(sys.modules.get(recipe.module), name, None)
+            if not inspect.isfunction(function):
+                raise
+        Function(function, _nowhere, once=False)
+        return recipe.kind(allowed)
+
     def close(self) -> None:
         if self.recipe is not None:
             self.recipe = None
             self.handler.close()
+
+
+def _nowhere(url: str | None) -> Pool:
+    raise Unsupported("a worker process does not send its calls to others")
 
 
 def _serve(

@@ -1,5 +1,6 @@
 """A function that workers do as well: the same arguments, the same results, the same errors."""
 
+import fnmatch
 import functools
 import itertools
 import threading
@@ -244,6 +245,11 @@ def test_a_function_of_the_script_that_runs_is_refused():
 def test_what_is_no_function_of_a_module_is_refused(what):
     with pytest.raises(InvalidInput):
         salient.parallel(what)
+
+
+def test_a_function_of_another_s_module_needs_no_decorator(on):
+    """The module that workers import knows nothing of salient."""
+    assert on(salient.parallel(fnmatch.translate))("a*") == fnmatch.translate("a*")
 
 
 def test_with_options_it_is_still_a_function():

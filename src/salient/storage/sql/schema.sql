@@ -32,7 +32,8 @@ CREATE TABLE document (
     title_folded  TEXT
 );
 CREATE INDEX document_by_state   ON document (workspace, state, id);
-CREATE INDEX document_by_version ON document (workspace, version);
+CREATE INDEX document_by_content ON document (version, workspace, added_at, id);
+CREATE INDEX document_by_twin    ON document (duplicate_of);
 CREATE INDEX document_by_parent  ON document (parent_id);
 CREATE INDEX document_by_added   ON document (workspace, added_at, id);
 
