@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from salient import errors, work
-from salient.errors import Error, InvalidInput, Misconfigured
+from salient.errors import InvalidInput, Misconfigured
 from salient.work import MAIN, Done, Failed, Item, Lost, Recipe, WorkConfig, open_pool, queued
 from tests.cluster.roles import until
-from tests.contract import pool_secret, pool_tasks, pools
+from tests.contract import pool_secret, pools
 from tests.contract.pool_tasks import ORDERS, deeds, deeds_once, orders, strangers, unmade
 from tests.contract.pools import BATCH_S, BEAT_S, KINDS, OTHERS, QUEUES, SLOTS
 
@@ -281,11 +281,8 @@ class TestDeaths:
             runs = [threads.submit(run, k) for k in range(bulk)]
             until(lambda: len(lines(file)) == SLOTS and waiting(pool) >= 2 * bulk, "all wait")
             before = waiting(pool)
-            urgent = threads.submit(
-                lambda: list(
-                    pool.run(DEEDS, [Item(do("note", "urgent", file=str(file)))], urgent=True)
-                )  # fmt: skip
-            )
+            one = [Item(do("note", "urgent", file=str(file)))]
+            urgent = threads.submit(lambda: list(pool.run(DEEDS, one, urgent=True)))
             until(lambda: waiting(pool) > before, "the urgent one waits too")
             gate.touch()
             assert [type(end) for end in urgent.result()] == [Done]

@@ -179,8 +179,15 @@ class _Parent:
         finally:
             self.leaving()
 
-    def leaving(self, **_: Any) -> None:
-        """No more work is to be sent for us."""
+    def leaving(self, how: str = "", **_: Any) -> None:
+        """No more work is to be sent for us. Told so a second time, by a signal, it ends at once."""
+        if how and self._left.is_set():
+            from billiard import active_children
+
+            # Celery would go on waiting for them. Their batches are found to have no worker.
+            for child in active_children():
+                os.kill(child.pid, signal.SIGKILL)
+            os._exit(128 + signal.SIGTERM)
         self._left.set()
         try:
             self._cache.delete(self._key)

@@ -182,7 +182,7 @@ class Elsewhere(Generic[P, R]):
                 self._watchers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="salient-delay")
             watchers = self._watchers
         value = self._value(args, kwargs)
-        return watchers.submit(lambda: next(self._results([value], urgent=True))[1]())
+        return watchers.submit(self._one, value)
 
     @overload
     def map(self, values: Iterable[Any], *, ordered: bool = True) -> Iterator[R]: ...
@@ -234,6 +234,10 @@ class Elsewhere(Generic[P, R]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _one(self, value: Any) -> Any:
+        ((_, result),) = self._results([value], urgent=True)
+        return result()
 
     def _results(
         self, values: Iterable[Any], *, urgent: bool
