@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from salient.errors import Unavailable
+from salient.storage.blob import Blobs
 from tests.cluster import networks
 from tests.cluster.disks import Locked, small_disk
 
@@ -70,6 +72,22 @@ def test_a_full_disk_takes_nothing_until_there_is_room(tmp_path):
             (disk.folder / "below" / "file").write_bytes(b"1")
         disk.empty()
         (disk.folder / "below" / "file").write_bytes(b"1")
+
+
+def test_a_store_on_a_full_disk_is_away_until_there_is_room(tmp_path):
+    with small_disk(tmp_path / "disk", 2) as disk, Blobs.open(f"file:{disk.folder}/blobs") as blobs:
+        blobs.put("run/before", b"1")
+        disk.fill()
+        for size in (
+            1,
+            100_000,
+            3_000_000,
+        ):  # less than a buffer, more than one, more than the disk
+            with pytest.raises(Unavailable):
+                blobs.put("run/after", b"1" * size)
+        disk.empty()
+        blobs.put("run/after", b"1")
+        assert list(blobs.list("run/")) == ["run/after", "run/before"]
 
 
 def test_without_a_mount_folders_are_locked(tmp_path):

@@ -198,7 +198,7 @@ def test_a_full_disk_is_waited_for(servers, broker, gate, texts, calm, tmp_path)
         assert site.told() == calm
 
 
-@on_both
+@on_rabbitmq
 def test_a_slow_network_costs_time_only(servers, broker, gate, texts, calm, tmp_path):
     gate.open()
     cache = servers("redis")

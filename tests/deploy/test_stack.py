@@ -180,8 +180,14 @@ def test_a_full_stack_from_its_start_to_its_end(folder, stand_ins):
 
 
 def _sweep(data):
-    for process in Folder(data / "stack").left_over():
-        process.kill()
+    """End what a test that failed left, the supervisor first: it would start the others again."""
+    folder = Folder(data / "stack")
+    state = folder.state()
+    if state is not None and folder.is_running():
+        os.kill(state.pid, signal.SIGKILL)
+    for process in folder.left_over():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 @pytest.mark.slow

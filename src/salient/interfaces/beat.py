@@ -14,6 +14,7 @@ from salient.interfaces import probes
 from salient.interfaces.running import Runner
 from salient.services.sweeping import Sweep, sweep
 from salient.storage.kv import Lease
+from salient.work import metrics
 
 _log = log.get(__name__)
 
@@ -69,6 +70,7 @@ class Beat:
                         return
                     self._quietly(self._give_back)
                     self._quietly(runner.resume_left)
+                    self._quietly(self._measure)
                     if time.monotonic() - self._swept_at >= _SWEEP_S:
                         self._swept_at = time.monotonic()
                         self._quietly(self._sweep)
@@ -81,6 +83,13 @@ class Beat:
         requeued, quarantined = ledger.give_back_orphans(self._app.settings.pipeline.max_attempts)
         if requeued or quarantined:
             _log.warning("beat.gave_back", n_requeued=requeued, n_quarantined=quarantined)
+
+    def _measure(self) -> None:
+        """Note how long the queues are: by that, workers are started and ended, also where there are none."""
+        now = self._app.context.workers()
+        for queue, n in now.waiting.items():
+            metrics.depth(queue, n)
+            metrics.workers(queue, sum(w.slots for w in now.workers if queue in w.queues))
 
     def _sweep(self) -> None:
         swept = self._app.call(sweep, Sweep())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -49,9 +50,12 @@ def run(app: App, host: str, port: int, ready: Callable[[str], None]) -> None:
     )
     threading.Thread(target=_warm, args=(app,), daemon=True).start()
     watch = Watch(toml_file(), partial(_apply_changed, app))
+    # Having ended, uvicorn raises the signal once more: unheard, so that the stores are closed.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         server.run(sockets=[listener])
     finally:
+        signal.signal(signal.SIGTERM, before)
         watch.close()
 
 

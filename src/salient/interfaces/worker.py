@@ -94,8 +94,8 @@ def _probed(
 
     # While the broker is away the loop stands still, and waits for it rightly.
     pulse = probes.Pulse(_STILL_S, waits_for=ask)
+    # No blobs: a client with threads of its own, as S3's, must not be used before children are forked.
     checks: dict[str, probes.Check] = {
-        "blobs": lambda: place.blobs.exists("probe"),
         "broker": ask,
         "cache": lambda: place.cache.get("probe"),
     }

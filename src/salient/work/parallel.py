@@ -62,7 +62,7 @@ class Function(Generic[P, R]):
                 f"{name!r} takes arguments by name only, which cannot be sent: let it take them in order"
             )
         functools.update_wrapper(self, function)
-        self._function = function
+        self._function: Callable[P, R] = function
         self._opener = opener
         self._once = once
         factory = cast("Any", functools.partial(_Calls, function))

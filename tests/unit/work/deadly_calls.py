@@ -22,7 +22,7 @@ class _Deadly:
             file.write(b".")
         if "deadly" in str(value):
             os.kill(os.getpid(), signal.SIGKILL)
-        return {"hits": []}
+        return {"total": 0, "seconds": 0.0, "hits": [], "facets": {}}
 
     def close(self) -> None:
         pass

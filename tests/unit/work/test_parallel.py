@@ -170,7 +170,7 @@ def test_a_call_that_kills_its_worker_is_tried_again(on, tmp_path):
 @processes
 def test_a_call_that_kills_every_worker_is_given_up(on, tmp_path):
     file = tmp_path / "tries"
-    with pytest.raises(Unavailable, match="killed its worker 3 times.*SIGKILL"):
+    with pytest.raises(Unavailable, match=r"killed its worker 3 times.*SIGKILL"):
         on(tasks.deadly)(str(file), 99)
     assert file.stat().st_size == 3
 

@@ -99,7 +99,7 @@ def test_a_worker_s_time_is_measured_by_item_not_by_batch():
 
 
 @handler()
-class sleeping:  # noqa: N801 - a factory
+class sleeping:
     def __init__(self, setup, place):
         pass
 
@@ -204,6 +204,6 @@ def test_ctrl_c_ends_a_program_and_its_workers(tmp_path):
     with process:
         worker = psutil.Process(int(process.stdout.readline()))
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=100)
+        _, err = process.communicate(timeout=100)
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert not worker.is_running()
