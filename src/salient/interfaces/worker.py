@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -49,10 +50,13 @@ def run(settings: Settings, n: int, queues: Sequence[str]) -> None:
         )
     try:
         from celery import signals
+        from celery.platforms import SecurityWarning
 
         from salient.work import celery
     except ImportError as exc:
         raise Misconfigured("Celery is not installed: pip install 'salient[celery]'") from exc
+    # Its warning is for those who accept pickles from the broker; JSON runs nothing.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     single_threaded()
     if settings.work.probes:
         metrics.start_multiprocess(settings.data / "metrics")

@@ -28,6 +28,8 @@ __all__ = [
 
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 _RESERVED -= {"exc_info", "stack_info"}
+# Libraries that tell of each step they take, beside what we tell of the same.
+_CHATTY = ("alembic", "celery.app.trace", "celery.worker.strategy")
 _CORRELATION = ("request_id", "job_id", "trace_id", "service")
 
 
@@ -103,6 +105,8 @@ def configure(
             handler.close()
         raise
     logging.basicConfig(handlers=handlers, level=level, force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     _configured = Configured(form, level, tuple(to), traces)
     if old is not None and old is not _tracer:
         old.close()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -210,8 +210,8 @@ class Pool(ABC):
     """
 
     @abstractmethod
-    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Iterator[End]:
-        """Do all items.
+    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Generator[End]:
+        """Do all items. Closed early, it leaves the rest undone.
 
         Args:
             urgent: before those of others who are not.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import final
 
 from salient.errors import Error, Misconfigured, TimedOut, Unavailable
@@ -20,7 +20,7 @@ class Inline(Pool):
     def slots(self) -> int:
         return 1
 
-    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Iterator[End]:
+    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Generator[End]:
         handler = recipe.kind().factory(recipe.setup, self._place)
         try:
             for item in items:

@@ -18,8 +18,9 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
 
@@ -206,15 +207,15 @@ class Elsewhere(Generic[P, R]):
             Unavailable: a call killed its workers again and again, or no store or broker answers.
         """
         made = (self._value((value,), {}) for value in values)
-        results = self._results(made, urgent=False)
-        for _, result in _in_order(results) if ordered else results:
-            try:
-                value = result()
-            except Error as error:
-                if not errors:
-                    raise
-                value = error
-            yield value
+        with closing(self._results(made, urgent=False)) as results:
+            for _, result in _in_order(results) if ordered else results:
+                try:
+                    value = result()
+                except Error as error:
+                    if not errors:
+                        raise
+                    value = error
+                yield value
 
     def close(self) -> None:
         """Wait for what was delayed, and close the pool."""
@@ -241,25 +242,26 @@ class Elsewhere(Generic[P, R]):
 
     def _results(
         self, values: Iterable[Any], *, urgent: bool
-    ) -> Iterator[tuple[int, Callable[[], Any]]]:
+    ) -> Generator[tuple[int, Callable[[], Any]]]:
         """(number of the value, what gives its result or raises its error), as they come."""
         again: list[_Numbered] = []
         returned = self._returned
         items: Iterable[Item] = (_Numbered(value, number=n) for n, value in enumerate(values))
         while True:
-            for end in self.pool.run(self._recipe, items, urgent=urgent):
-                item = cast("_Numbered", end.item)
-                if isinstance(end, Done):
-                    yield item.number, functools.partial(returned or _same, end.result)
-                    continue
-                if isinstance(end, Failed):
-                    yield item.number, functools.partial(_raise, end.error)
-                    continue
-                item.killed += 1
-                if item.killed < _ATTEMPTS and not self._once:
-                    again.append(item)
-                    continue
-                yield item.number, functools.partial(_raise, self._killed(end, item.killed))
+            with closing(self.pool.run(self._recipe, items, urgent=urgent)) as ends:
+                for end in ends:
+                    item = cast("_Numbered", end.item)
+                    if isinstance(end, Done):
+                        yield item.number, functools.partial(returned or _same, end.result)
+                        continue
+                    if isinstance(end, Failed):
+                        yield item.number, functools.partial(_raise, end.error)
+                        continue
+                    item.killed += 1
+                    if item.killed < _ATTEMPTS and not self._once:
+                        again.append(item)
+                        continue
+                    yield item.number, functools.partial(_raise, self._killed(end, item.killed))
             if not again:
                 return
             items, again = again, []

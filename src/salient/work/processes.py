@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
@@ -49,13 +49,22 @@ _READY_S = 900.0  # longest that a handler takes to be made: models are loaded t
 
 
 @dataclass(eq=False, slots=True)
+class _Run:
+    """Where the tasks of a run come back to."""
+
+    ended: queue.SimpleQueue[_Task] = field(default_factory=queue.SimpleQueue)
+    left: bool = False
+    """Whether nobody waits for them any more."""
+
+
+@dataclass(eq=False, slots=True)
 class _Task:
     """A batch on its way through a worker: `ends` come back, or `died` says why none do."""
 
     recipe: Recipe
     batch: list[Item]
     ids: dict[str, str]
-    ended: queue.SimpleQueue[_Task]
+    run: _Run
     seconds: float = 0.0
     ends: list[Any] = field(default_factory=list)
     died: str = ""
@@ -88,12 +97,12 @@ class Processes(Pool):
     def slots(self) -> int:
         return self._n
 
-    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Iterator[End]:
+    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Generator[End]:
         # What may be done once only goes alone: nothing beside it is ever done again.
         batcher = Batcher(
             iter(items), _BATCH_S, 1 if recipe.kind(self._given[1].modules).once else MOST
         )
-        ended: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        run = _Run()
         ids = log.correlation()
         closings = self._closings
         n = 0
@@ -101,11 +110,11 @@ class Processes(Pool):
             while True:
                 # Two a worker: one at work, one ready, so that none waits for the coordinator.
                 while n < 2 * self._n and (batch := batcher.next(self._n)):
-                    self._put(_Task(recipe, batch, ids, ended), closings, urgent=urgent)
+                    self._put(_Task(recipe, batch, ids, run), closings, urgent=urgent)
                     n += 1
                 if not n:
                     return
-                task = ended.get()
+                task = run.ended.get()
                 n -= 1
                 if task.raised is not None:
                     raise task.raised
@@ -116,10 +125,11 @@ class Processes(Pool):
                     yield Lost(task.batch[0], task.died)
                 else:
                     for item in task.batch:
-                        self._put(_Task(recipe, [item], ids, ended), closings, urgent=urgent)
+                        self._put(_Task(recipe, [item], ids, run), closings, urgent=urgent)
                         n += 1
         finally:
-            self._withdraw(ended)
+            # No lock: this may run wherever Python collects what nobody holds any more.
+            run.left = True
 
     def close(self) -> None:
         """Wait for what is at work, and end the workers. What waits is not done any more."""
@@ -131,7 +141,7 @@ class Processes(Pool):
             self._bulk.clear()
         for task in waiting:
             task.raised = Unavailable(_CLOSED)
-            task.ended.put(task)
+            task.run.ended.put(task)
         if threads is not None:
             threads.shutdown()
         _end(self._idle)
@@ -146,20 +156,13 @@ class Processes(Pool):
             (self._urgent if urgent else self._bulk).append(task)
             self._threads.submit(self._work)
 
-    def _withdraw(self, ended: queue.SimpleQueue[_Task]) -> None:
-        """Forget what waits for a run that is over."""
-        with self._lock:
-            for tasks in (self._urgent, self._bulk):
-                for task in [task for task in tasks if task.ended is ended]:
-                    tasks.remove(task)
-
     def _work(self) -> None:
         """Have one task done, whichever is the most urgent now; in a thread."""
         with self._lock:
             task = next((tasks.popleft() for tasks in (self._urgent, self._bulk) if tasks), None)
-            worker = self._idle.pop() if task is not None and self._idle else None
-        if task is None:
-            return  # it was withdrawn
+            if task is None or task.run.left:
+                return
+            worker = self._idle.pop() if self._idle else None
         try:
             worker = worker or _Worker(*self._given)
             worker.do(task)
@@ -168,7 +171,7 @@ class Processes(Pool):
         if worker is not None and worker.lives:
             with self._lock:
                 self._idle.append(worker)
-        task.ended.put(task)
+        task.run.ended.put(task)
 
 
 class _Worker:

@@ -12,8 +12,8 @@ import importlib.metadata
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
@@ -49,6 +49,7 @@ _LOOK_S = 1.0  # longest time between two looks at what is under way; a few fit 
 _SLOTS_S = 5.0  # how long a count of workers is believed
 _SPARE = 1.5  # batches sent for each that is worked on: one is ready when a worker gets free
 _PATIENCE_S = 120.0  # how long a store or broker may be away before the run gives up
+_SILENCES = 3  # of workers that had an item alone, before it is taken to be the cause
 _REFUSALS = 40  # by workers that cannot do this work, before the run gives up
 _WAIT_BEATS = 20  # a batch that waits for so many beats is sent again: its message may be lost
 
@@ -110,7 +111,7 @@ class Queued(Pool):
         """Messages that wait for a worker."""
         return self._transport.depth(queue)
 
-    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Iterator[End]:
+    def run(self, recipe: Recipe, items: Iterable[Item], *, urgent: bool = False) -> Generator[End]:
         run = _Run(self, self._transport, self._place, self._config, recipe, urgent=urgent)
         with run.opened():
             yield from run.ends(iter(items))
@@ -139,6 +140,7 @@ class _Run:
         self._again: deque[list[Item]] = deque()
         self._n = 0
         self._refusals = 0
+        self._silences: Counter[int] = Counter()
         self._look_s = min(_LOOK_S, config.beat_s / 5)
         self._looked_at = 0.0
         self._slots_at = -_SLOTS_S
@@ -267,6 +269,9 @@ class _Run:
         batcher.observe(sent.items, ends.seconds)
         metrics.batch("done")
         faults = ends.faults
+        if self._silences:
+            for item in sent.items:
+                self._silences.pop(id(item), None)
         metrics.items("done", len(results) - len(faults))
         metrics.items("failed", len(faults))
         for n, (item, result) in enumerate(zip(sent.items, results, strict=True)):
@@ -307,7 +312,8 @@ class _Run:
     def _look(self, batcher: Batcher) -> Iterator[End]:
         """See after every batch under way: hints may be lost, and the dead tell nothing."""
         now = time.monotonic()
-        if now - self._looked_at > self._config.beat_s / 2:
+        pause_s = max(self._config.beat_s / 2, 3 * _LOOK_S)
+        if now - self._looked_at > pause_s:
             # Nobody watched for a while, whoever takes our results being slow: no silence counts.
             for sent in self._sent.values():
                 sent.heard_at = now
@@ -320,7 +326,7 @@ class _Run:
             found |= self._patiently(lambda some=some: self._cache.get_many(some))
         depths: dict[str, int] = {}
         self._looked_at = time.monotonic()
-        if self._looked_at - now > self._config.beat_s / 2:
+        if self._looked_at - now > pause_s:
             return  # a store was away meanwhile, for workers too: let them speak first
         for name in names:
             sent = self._sent[name]
@@ -337,7 +343,7 @@ class _Run:
             if died is not None:
                 yield from self._dead(sent, msgspec.json.decode(died, type=Death))
             elif sent.started:
-                yield from self._dead(sent, Death("its worker fell silent"))
+                yield from self._silent(sent)
             else:
                 self._vanished(sent, depths, now)
 
@@ -369,6 +375,19 @@ class _Run:
         _log.warning("work.batch_vanished", run=self._name, batch=sent.name)
         metrics.batch("redelivered")
         self._give_up(sent)
+        self._again.append(sent.items)
+
+    def _silent(self, sent: _Sent) -> Iterator[End]:
+        """A worker is dead, or cut off: one item alone is only blamed when it comes to that again."""
+        key = id(sent.items[0])
+        self._silences[key] += 1
+        if len(sent.items) > 1 or self._silences[key] >= _SILENCES:
+            self._silences.pop(key)
+            yield from self._dead(sent, Death("its worker fell silent"))
+            return
+        self._give_up(sent)
+        _log.warning("work.worker_silent", run=self._name, batch=sent.name)
+        metrics.batch("redelivered")
         self._again.append(sent.items)
 
     def _dead(self, sent: _Sent, death: Death) -> Iterator[End]:

@@ -91,9 +91,10 @@ class Remote:
                 heart.n = len(values)
                 results, faults = self._each(run, kind, handler, values, heart)
                 ends = Ends(self.name, time.perf_counter() - started, results, faults)
-        metrics.busy(time.perf_counter() - started)
-        data = msgspec.json.encode(ends)
-        self._patiently(run, lambda: self._blobs.put(notes.ends_blob(run, batch), data))
+            metrics.busy(time.perf_counter() - started)
+            data = msgspec.json.encode(ends)
+            # Still beating: what is done and cannot be written for a while is not lost.
+            self._patiently(run, lambda: self._blobs.put(notes.ends_blob(run, batch), data))
         if not self._goes_on(run):
             # Whoever ended the run has swept its blobs, or will find this one no more.
             self._patiently(run, lambda: self._blobs.delete(notes.ends_blob(run, batch)))

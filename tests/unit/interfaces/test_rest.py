@@ -231,8 +231,10 @@ def test_a_job_can_be_cancelled_and_what_is_left_finished(client, workspace, tmp
 
 
 def test_a_job_is_paused_resumed_and_repeated(client, tmp_path):
+    folder = tmp_path / "more"
+    folder.mkdir()
     for n in range(12):
-        (tmp_path / f"{n}.txt").write_text(f"{TEXT} Number {n}.")
+        (folder / f"{n}.txt").write_text(f"{TEXT} Number {n}.")
     given = {"paths": [str(tmp_path / "none")]}
     job = {"id": client.post("/v1/jobs/documents/add", json=given).json()["job_id"]}
     assert finished(client, job["id"])["error"]["code"] == "not_found"
@@ -241,7 +243,7 @@ def test_a_job_is_paused_resumed_and_repeated(client, tmp_path):
     again = client.post("/v1/jobs/retry", json=job).json()
     assert again["retry_of"] == job["id"]
     assert finished(client, again["id"])["state"] == "done"
-    given = {"paths": [str(tmp_path)]}
+    given = {"paths": [str(folder)]}
     job = {"id": client.post("/v1/jobs/documents/add", json=given).json()["job_id"]}
     client.post("/v1/jobs/pause", json=job)
     deadline = time.monotonic() + 60

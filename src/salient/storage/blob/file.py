@@ -60,7 +60,7 @@ class Driver(BlobDriver):
             out = partial.open("xb")
         size = 0
         try:
-            with out:
+            with _closing(out):
                 while piece := source.read(CHUNK_BYTES):
                     with _translated():
                         out.write(piece)
@@ -307,6 +307,19 @@ def _keys(folder: Path, base: bytes, prefix: bytes) -> Iterator[bytes]:
 
 def _may_hold(base: bytes, prefix: bytes) -> bool:
     return base.startswith(prefix) or prefix.startswith(base)
+
+
+@contextlib.contextmanager
+def _closing(file: BinaryIO) -> Iterator[None]:
+    """Close a file that is written to; after a failure, what it still holds need not fit."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    with _translated():
+        file.close()
 
 
 @contextlib.contextmanager
