@@ -37,15 +37,15 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"):
     os.environ.setdefault(_name, "1")
 sys.path.insert(0, str(ROOT))
 
-TASKS = '''
+TASKS = """
 import salient
 
 @salient.parallel
 def nothing(x: int) -> int:
     return x
-'''
+"""
 
-PLAIN = '''
+PLAIN = """
 from celery import Celery
 
 app = Celery("plain", broker={broker!r})
@@ -54,7 +54,7 @@ app.conf.update(task_serializer="json", accept_content=["json"], task_ignore_res
 @app.task(name="plain.nothing")
 def nothing(x):
     return x
-'''
+"""
 
 
 def cpu(pid: int) -> float:

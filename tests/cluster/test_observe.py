@@ -75,7 +75,7 @@ def test_a_worker_is_watched_from_its_start_to_its_end(
         worker = cluster.worker(2, **watched)
         until(lambda: probe(address, "/ready")[0] == 200, "ready", worker)
         assert json.loads(probe(address, "/ready")[1])["parts"] == {
-            "blobs": "ok", "broker": "ok", "cache": "ok",
+            "broker": "ok", "cache": "ok",
         }  # fmt: skip
         assert probe(address, "/health") == (200, '{"alive": true}')
         with (

@@ -49,7 +49,11 @@ def test_no_file_is_too_long():
 
 
 def test_no_path_or_registry_of_a_machine_is_committed():
-    here = [rf"(?<!\w){re.escape(str(folder))}/" for folder in {ROOT.parent, Path.home()} if folder.parts[1:]]
+    here = [
+        rf"(?<!\w){re.escape(str(folder))}/"
+        for folder in {ROOT.parent, Path.home()}
+        if folder.parts[1:]
+    ]
     bad = re.compile("|".join([*here, r"(?<!emit-)index-url", r"://[^\s/]+/simple", '"resolved":']))
     own = Path(__file__).relative_to(ROOT).as_posix()
     found = []

@@ -72,7 +72,8 @@ def run(settings: Settings, n: int, queues: Sequence[str]) -> None:
         signals.task_failure.connect(parent.failed, weak=False)
         signals.worker_shutting_down.connect(parent.leaving, weak=False)
         transport = celery.CeleryTransport(broker, work_config(settings))
-        with parent.present(), _probed(settings.work.probes, place, transport, queues):
+        probed = _probed(settings.work.probes, place, transport, queues)
+        with closing(transport), parent.present(), probed:
             worker = app.Worker(
                 concurrency=n, pool_cls="prefork", queues=list(queues), hostname=f"salient@{socket.gethostname()}-{os.getpid()}",
                 without_gossip=True, without_mingle=True, without_heartbeat=True, optimization="fair",
@@ -109,7 +110,7 @@ def _probed(
         sender.hub.call_repeatedly(1.0, pulse.beat)
 
     signals.worker_ready.connect(connected, weak=False)
-    with closing(transport), closing(pulse), probes.serve(address, checks, pulse) as server:
+    with closing(pulse), probes.serve(address, checks, pulse) as server:
         signals.worker_shutting_down.connect(lambda **_: server.stopping(), weak=False)
         yield
 

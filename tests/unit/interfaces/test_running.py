@@ -206,7 +206,6 @@ class TestRunning:
         assert None not in seen
         assert len(seen) == 1
 
-
     def test_one_that_is_closed_as_soon_as_it_began_ends(self, app):
         for _ in range(60):
             Runner(app).close()
