@@ -290,8 +290,8 @@ class TestDeaths:
             assert all(len(one.result()) == 4 for one in runs)
         order = lines(file)
         assert Counter(order) == Counter(["urgent", *(f"bulk-{k}-{n}" for k in range(bulk) for n in range(4))])  # fmt: skip
-        # A worker has one at work, and may have got the next already.
-        assert order.index("urgent") <= 2 * SLOTS + 1
+        # A worker has one at work, and may have got the next already, and its client one more.
+        assert order.index("urgent") <= 3 * SLOTS + 1
 
     @on_others
     def test_a_run_that_is_left_leaves_nothing(self, pool, site):
