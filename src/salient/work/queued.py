@@ -47,9 +47,7 @@ _log = log.get(__name__)
 
 _LOOK_S = 1.0  # longest time between two looks at what is under way; a few fit into a beat
 _SLOTS_S = 5.0  # how long a count of workers is believed
-_SPARE = (
-    3.0  # batches sent for each that is worked on: the queue shows where more workers would help
-)
+_SPARE = 3.0  # batches sent for each that is worked on: so many that autoscaling sees the need
 _PATIENCE_S = 120.0  # how long a store or broker may be away before the run gives up
 _SILENCES = 3  # of workers that had an item alone, before it is taken to be the cause
 _REFUSALS = 40  # by workers that cannot do this work, before the run gives up
