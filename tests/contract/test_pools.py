@@ -280,7 +280,8 @@ class TestDeaths:
 
         with ThreadPoolExecutor(bulk + 1) as threads:
             runs = [threads.submit(run, k) for k in range(bulk)]
-            until(lambda: len(lines(file)) == SLOTS and waiting(pool) >= 2 * bulk, "all wait")
+            rest = 4 * bulk - SLOTS
+            until(lambda: len(lines(file)) == SLOTS and waiting(pool) == rest, "all others wait")
             before = waiting(pool)
             one = [Item(do("note", "urgent", file=str(file)))]
             urgent = threads.submit(lambda: list(pool.run(DEEDS, one, urgent=True)))

@@ -15,7 +15,7 @@ from tests.sql_spaces import DIALECTS, space
 FILES = [
     ("salient.services", "documents.sql"), ("salient.services", "entities.sql"), ("salient.pipeline", "ledger.sql"),
     ("salient.pipeline", "known.sql"), ("salient.knowledge", "knowledge.sql"), ("salient.knowledge", "facts.sql"),
-    ("salient.knowledge", "graph.sql"),
+    ("salient.knowledge", "graph.sql"), ("salient.services", "jobs.sql"),
 ]  # fmt: skip
 KEYS = {
     "document": "id", "document_version": "document_id, version", "stage_run": "document_id, stage",

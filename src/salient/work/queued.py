@@ -381,7 +381,7 @@ class _Run:
         """A worker is dead, or cut off: one item alone is only blamed when it comes to that again."""
         key = id(sent.items[0])
         self._silences[key] += 1
-        if len(sent.items) > 1 or self._silences[key] >= _SILENCES:
+        if self._kind.once or len(sent.items) > 1 or self._silences[key] >= _SILENCES:
             self._silences.pop(key)
             yield from self._dead(sent, Death("its worker fell silent"))
             return

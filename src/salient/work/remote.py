@@ -256,9 +256,9 @@ class _Heart:
 
 
 def died(cache: Any, message: Message, death: Death) -> None:
-    """Tell a batch's coordinator that its worker is dead."""
+    """Tell a batch's coordinator that its worker is dead; who says so first knows the reason best."""
     key = f"died/{message.run}/{message.batch}"
-    cache.put(key, msgspec.json.encode(death), ttl_s=notes.LEFT_S)
+    cache.put(key, msgspec.json.encode(death), ttl_s=notes.LEFT_S, only_if_absent=True)
     cache.publish(notes.run_key(message.run), message.batch.encode())
 
 

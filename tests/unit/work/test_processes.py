@@ -127,7 +127,7 @@ def test_a_closed_pool_starts_anew():
     for _ in range(2):
         assert results(pool, tasks.double, (3,)) == [6]
         pool.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("salient")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("salient-worker")]
 
 
 def script(folder, body):
