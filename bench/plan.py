@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 
-import multiply  # noqa: E402
+import multiply  # noqa: E402 # beside this file, once that is on the path
 
 RESULTS = ROOT / "bench" / "results"
 

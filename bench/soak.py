@@ -41,8 +41,8 @@ sys.path[:0] = [
     str(ROOT / "bench"),
 ]  # for the servers that tests start, and the multiplier
 
-import chart  # noqa: E402
-import multiply  # noqa: E402
+import chart  # noqa: E402 # beside this file, once that is on the path
+import multiply  # noqa: E402 # beside this file, once that is on the path
 
 RESULTS = ROOT / "bench" / "results"
 SLOPE_MB = 1.0  # a role may grow by so much in 10,000 documents

@@ -268,7 +268,7 @@ class TestDeaths:
             list(pool.run(DEEDS, [Item(do("echo", lambda: 1))]))
         assert all_told(pool.run(DEEDS, [Item(do("echo", 1))])) == [(1, "done", 1)]
 
-    # Dask gets them later than these quick ones end: see tests/unit/work/test_dask.py.
+    # Dask gets them later than these quick ones end: test_dask.py looks at the priority alone.
     @on(pools.PROCESSES, pools.REDIS, pools.RABBITMQ)
     def test_the_urgent_overtake_the_many(self, pool, site, tmp_path):
         file, gate = tmp_path / "order", tmp_path / "gate"

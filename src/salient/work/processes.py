@@ -375,7 +375,7 @@ def _pickled(seconds: float, ends: list[Any]) -> bytes:
         for i, end in enumerate(ends):
             try:
                 pickle.dumps(end)
-            except Exception as exc:
+            except Exception as exc:  # as above
                 ends[i] = InvalidInput(f"what came out cannot be sent back: {exc}")
         return pickle.dumps((seconds, ends))
 
@@ -386,7 +386,7 @@ def _raised(exc: Exception) -> bytes:
     try:
         data = pickle.dumps(exc)
         pickle.loads(data)  # noqa: S301 - ours; some exceptions go in but do not come out
-    except Exception:
+    except Exception:  # its own class decides how it is pickled, and may fail at it in any way
         told = RuntimeError(f"{type(exc).__name__} in a worker process: {exc}")
         told.__notes__ = exc.__notes__
         return pickle.dumps(told)
