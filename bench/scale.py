@@ -8,7 +8,7 @@ Starts a Redis of its own. Three parts:
   Celery tasks, one an item, on the same Redis. CPU-seconds are those of the sender and the worker.
 - the real chain: words a CPU-second inline, with one worker on Celery, and with two.
 - with --exports: exports byte for byte: inline, processes, and Celery with 1, 2 and 4 workers, on the
-  example corpus and on documents of the shared data.
+  example corpus and on 300 documents of the shared data, of all kinds.
 
 One JSON line a run goes to bench/results/scale.jsonl.
 """
@@ -37,6 +37,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT"):
     os.environ.setdefault(_name, "1")
 sys.path.insert(0, str(ROOT))
 
+PDFS = "contracts/cuad/pdf"
+MIXED = {
+    PDFS: 40, "docs/docling/html/sources": 33, "docs/docling/docx/sources": 32, "docs/docling/xlsx/sources": 11,
+    "docs/docling/pptx/sources": 8, "docs/docling/md/sources": 10, "docs/docling/odf/sources": 8,
+    "docs/docling/jats/sources": 6, "docs/article-extraction/html": 60,
+}  # fmt: skip
 TASKS = """
 import salient
 
@@ -241,15 +247,17 @@ def same_exports(cluster: Cluster, folders: list[Path]) -> dict[str, str]:
     return rows
 
 
-def documents(shared: Path, into: Path, pdfs: int, texts: int) -> None:
-    """Contracts of the shared data: links to PDFs, and texts."""
-    contracts = shared / "data" / "contracts" / "cuad"
+def documents(shared: Path, into: Path, files: dict[str, int], texts: int, characters: int) -> None:
+    """Of the shared data: links to files, so many of each folder, and texts of contracts."""
     into.mkdir()
-    for file in sorted((contracts / "pdf").iterdir())[:pdfs]:
-        (into / file.name).symlink_to(file)
-    with lzma.open(contracts / "contracts.jsonl.xz", "rt", encoding="utf-8") as lines:
+    for folder, n in files.items():
+        for file in sorted((shared / "data" / folder).iterdir())[:n]:
+            (into / f"{folder.replace('/', '-')}-{file.name}").symlink_to(file)
+    contracts = shared / "data" / "contracts" / "cuad" / "contracts.jsonl.xz"
+    with lzma.open(contracts, "rt", encoding="utf-8") as lines:
         for n, line in zip(range(texts), lines, strict=False):
-            (into / f"{n:03}.txt").write_text(json.loads(line)["text"][:60_000], encoding="utf-8")
+            text = json.loads(line)["text"][:characters]
+            (into / f"{n:03}.txt").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -275,12 +283,12 @@ def main() -> None:
                 print(json.dumps(rows["items"], indent=1), flush=True)
             if given.only in (None, "chain"):
                 folder = Path(work, "documents")
-                documents(given.shared, folder, given.pdfs, given.texts)
+                documents(given.shared, folder, {PDFS: given.pdfs}, given.texts, 60_000)
                 rows["chain"] = chain(cluster, folder)
                 print(json.dumps(rows["chain"], indent=1), flush=True)
             if given.exports or given.only == "exports":
                 more = Path(work, "three-hundred")
-                documents(given.shared, more, 150, 150)
+                documents(given.shared, more, MIXED, 300 - sum(MIXED.values()), 20_000)
                 found = same_exports(cluster, [ROOT / "examples" / "corpus", more])
                 rows["exports"] = {"ways": len(found), "alike": len(set(found.values())) == 1, "sha256": hashlib.sha256(next(iter(found.values())).encode()).hexdigest()[:12]}  # fmt: skip
                 print(json.dumps(rows["exports"]), flush=True)

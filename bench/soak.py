@@ -6,9 +6,12 @@
 
 Documents of `multiply.py` go through the real coordinator. In the middle everything is killed (SIGKILL of
 all processes but the servers) and started again. At the end nothing may be lost or doubled: each document
-is done once, in the ledger, the tables and both indexes. Memory is the proportional part (PSS) of each
-process, summed by role; its slope is a line through the longest stretch between two starts, the first
-fifth left out. `results/soak.jsonl` gets a line, `results/soak-N.csv` and `.svg` the course.
+is done once, in the ledger, the tables and both indexes.
+
+Memory is each process's own (the anonymous and shared part of its PSS), summed by role. Pages of mapped
+files (indexes, tables, models) are counted apart: the system keeps them while there is room, so that they
+grow with the data. A slope is a line through the longest stretch between two starts, the first fifth left
+out. `results/soak.jsonl` gets a line, `results/soak-N.csv` and `.svg` the course.
 """
 
 from __future__ import annotations
@@ -58,6 +61,7 @@ class Sample:
     """How many times everything was started until then."""
     documents: int
     memory: dict[str, int]
+    mapped: dict[str, int]
 
 
 # The child: one run of the coordinator.
@@ -177,14 +181,16 @@ class Course:
 
     def _look(self) -> None:
         memory: Counter[str] = Counter()
+        mapped: Counter[str] = Counter()
         for role, process in self._processes():
             try:
-                full = process.memory_full_info()
-            except psutil.Error:
-                continue
-            memory[role] += getattr(full, "pss", full.rss)
-        at = time.monotonic() - self._began
-        self.samples.append(Sample(round(at, 1), self.starts, self._progress, dict(memory)))
+                own, files = _pss(process.pid)
+            except OSError:
+                continue  # it has ended
+            memory[role] += own
+            mapped[role] += files
+        at = round(time.monotonic() - self._began, 1)
+        self.samples.append(Sample(at, self.starts, self._progress, dict(memory), dict(mapped)))
         shown = "  ".join(f"{role} {size / 1e6:.0f} MB" for role, size in sorted(memory.items()))
         print(f"{at:8.0f} s  {self._progress:8} documents  {shown}", flush=True)
 
@@ -207,6 +213,13 @@ class Course:
                 started.stdout.close()
         psutil.wait_procs(doomed, timeout=10)
         self._running.clear()
+
+
+def _pss(pid: int) -> tuple[int, int]:
+    """Bytes of a process's own memory, and of the files it maps."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()[1:]
+    sizes = {name: int(size.split()[0]) * 1024 for name, _, size in (i.partition(":") for i in lines)}  # fmt: skip
+    return sizes["Pss_Anon"] + sizes["Pss_Shmem"], sizes["Pss_File"]
 
 
 def _tree(role: str, pid: int) -> list[tuple[str, psutil.Process]]:
@@ -251,6 +264,12 @@ def slopes(samples: Sequence[Sample]) -> dict[str, float]:
     return found
 
 
+def peaks(sizes: Sequence[dict[str, int]]) -> dict[str, int]:
+    """The most that each role had, in megabytes."""
+    roles = sorted({role for size in sizes for role in size})
+    return {role: round(max(size.get(role, 0) for size in sizes) / 1e6) for role in roles}
+
+
 def rates(samples: Sequence[Sample], parts: int = 10) -> list[float]:
     """Documents a second in equal parts of the run, starts left out."""
     pairs = [(a, b) for a, b in pairwise(samples) if a.start == b.start]
@@ -268,9 +287,11 @@ def write(samples: Sequence[Sample], stem: Path, title: str) -> None:
     roles = sorted({role for s in samples for role in s.memory})
     with stem.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
-        out.writerow(["seconds", "start", "documents", *(f"{r}_bytes" for r in roles)])
+        own, files = [f"{r}_bytes" for r in roles], [f"{r}_mapped_bytes" for r in roles]
+        out.writerow(["seconds", "start", "documents", *own, *files])
         for s in samples:
-            out.writerow([s.seconds, s.start, s.documents, *(s.memory.get(r, "") for r in roles)])
+            sizes = [kind.get(r, "") for kind in (s.memory, s.mapped) for r in roles]
+            out.writerow([s.seconds, s.start, s.documents, *sizes])
     speed = [
         (b.documents, (b.documents - a.documents) / (b.seconds - a.seconds))
         for a, b in pairwise(samples)
@@ -282,7 +303,7 @@ def write(samples: Sequence[Sample], stem: Path, title: str) -> None:
     }
     panels = [
         chart.Panel("documents a second", {"all workers": speed}),
-        chart.Panel("memory, MB (PSS)", memory),
+        chart.Panel("own memory, MB", memory),
     ]
     stem.with_suffix(".svg").write_text(chart.svg(title, "documents done", panels), "utf-8")
 
@@ -374,10 +395,8 @@ def main() -> None:
         "documents_per_s": round(given.documents / seconds, 2),
         "documents_per_s_by_tenth": rates(course.samples),
         "mb_per_10000_documents": grown,
-        "peak_mb": {
-            role: round(max(s.memory.get(role, 0) for s in course.samples) / 1e6)
-            for role in sorted({r for s in course.samples for r in s.memory})
-        },
+        "peak_mb": peaks([s.memory for s in course.samples]),
+        "peak_mapped_mb": peaks([s.mapped for s in course.samples]),
         **checked,
     }
     RESULTS.mkdir(exist_ok=True)

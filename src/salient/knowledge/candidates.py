@@ -42,7 +42,7 @@ _MISTAKEN = frozenset({"PERSON", "PLACE", "PRODUCT", "LAW", "WORK", "EVENT"})
 _COUNTRIES = frozenset({"united states", "united kingdom", "european union"})
 
 
-@lru_cache(maxsize=1 << 18)
+@lru_cache(maxsize=1 << 15)
 def keys_of(kind: str, norm: str) -> tuple[int, ...]:
     """The keys of a name, hashed. Pairs without a common key are never compared.
 

@@ -190,7 +190,7 @@ class Name:
         return " ".join(self.core)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def parse(norm: str, kind: str) -> Name:
     """Take a norm (of `normalise`) apart. Cost: some microseconds."""
     tokens = tuple(norm.split())

@@ -34,7 +34,8 @@ from salient.work.beats import every
 _log = log.get(__name__)
 
 _INTAKE = 64  # documents entered in one transaction
-_PATIENCE_S = 2.0  # longest time between two commits while results come in
+_CLAIM = 64  # documents claimed in one transaction
+PATIENCE_S = 2.0  # longest time between two commits while results come in
 _COMMIT_SHARE = 10  # times as long as a commit took is waited for the next
 _TOUCHED = 100_000  # names whose linking may wait for the end of a run
 _LOCK_S = 20.0  # how long a killed holder keeps others from linking
@@ -77,11 +78,12 @@ class RunConfig:
     """How a coordinator works.
 
     `on` is the URL of the pool that works, `auto` for as many processes as the documents are worth.
+    A commit is due every two seconds, and at the latest with `batch` documents.
     """
 
     on: str = "auto"
     processes: int = 0
-    batch: int = 32
+    batch: int = 256
     max_attempts: int = 3
     lease_s: float = 600.0
     max_file_bytes: int = 2 * 1024**3
@@ -262,7 +264,8 @@ class Coordinator:
         while True:
             while batch.moved:
                 yield batch.moved.popleft()
-            rows = self.ledger.claim(owner, 2 * self._config.batch, self._config.lease_s)
+            claimed = min(_CLAIM, 2 * self._config.batch)
+            rows = self.ledger.claim(owner, claimed, self._config.lease_s)
             if not rows:
                 if next(incoming, _END) is _END:
                     return
@@ -333,7 +336,7 @@ class _Batch:
         self._before = before
         self._costs = Costs()
         self._committed = time.monotonic()
-        self._patience_s = _PATIENCE_S
+        self._patience_s = PATIENCE_S
         self.results: list[Outcome] = []
         self.claimed: set[str] = set()
         self.sizes: dict[str, tuple[str, int]] = {}
@@ -368,7 +371,7 @@ class _Batch:
             self.claimed.difference_update(r.document_id for r in results)
         self._committed = time.monotonic()
         # A commit costs much whatever its size: where it takes long, more are waited for.
-        self._patience_s = max(_PATIENCE_S, _COMMIT_SHARE * (self._committed - began))
+        self._patience_s = max(PATIENCE_S, _COMMIT_SHARE * (self._committed - began))
 
     def unfinished(self) -> list[str]:
         """Claimed documents that no worker has come back with."""

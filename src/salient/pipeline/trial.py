@@ -29,6 +29,7 @@ from salient.pipeline import intake
 from salient.pipeline.commit import Committer, Indexes, document_schema, passage_schema
 from salient.pipeline.costs import Line, family
 from salient.pipeline.ledger import Intake, Ledger, Outcome
+from salient.pipeline.run import PATIENCE_S
 from salient.pipeline.stages import CONVERT, STAGES
 from salient.pipeline.survey import Drawn
 from salient.pipeline.worker import Task, Worker, WorkerConfig
@@ -81,6 +82,8 @@ class Measured:
     """Processor time of the worker since it was started."""
     intakes: list[Intake] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    load_s: float | None = None
+    """How much longer the worker's first file of this family took than the same file again."""
 
 
 @dataclass(slots=True)
@@ -113,6 +116,8 @@ class Trial:
     """From starting the workers until each had done a first document."""
     start_cpu_s: float = 0.0
     """Processor time of one of them for it."""
+    load_s: dict[str, list[float]] = field(default_factory=dict)
+    """By family, what loading its reader took each worker that had one."""
     coordinator_s: float = 0.0
     coordinator_cpu_s: float = 0.0
     """Of taking in, committing and linking: by the clock, and of the processor."""
@@ -144,14 +149,20 @@ class _Measuring:
 
     def __call__(self, item: Intake, /) -> Measured:
         kind = family(item.name)
+        first_s = None
         if kind not in self._known:
-            # The first of its kind also pays for loading a reader; in a long run that is nothing.
+            # The first of its kind also pays for loading a reader: once a worker, not once a file.
             self._known.add(kind)
+            began = time.perf_counter()
             self._worker(self._task(item))
+            first_s = time.perf_counter() - began
             forget(self._blobs, item.version)
         made = Measured(Taken(), os.getpid(), 0.0, [item])
         draw = random.Random(item.version)  # noqa: S311 - no secret is made of it
+        began = time.perf_counter()
         made.taken = self._document(item, made, draw)
+        if first_s is not None:
+            made.load_s = max(0.0, first_s - (time.perf_counter() - began))
         made.spent_s = self._cpu_s()
         return made
 
@@ -224,7 +235,7 @@ class Scratch:
         models: the workspace's. What `config` names of them stays open, so that workers find it in
             the folder that they share and ask the scratch stores for nothing.
         workers: how many at once.
-        batch: documents between two commits.
+        batch: most documents between two commits; one is due when it is in a run.
     """
 
     def __init__(
@@ -354,6 +365,7 @@ class Scratch:
 
         waiting: list[Measured] = []
         touched: set[str] = set()
+        committed = began
         for end in pool.run(recipe, items()):
             drawn = drawn_by.pop(end.item.value.source_key)
             if isinstance(end, work.Failed):
@@ -365,10 +377,13 @@ class Scratch:
             pids.add(made.pid)
             trial.tried.append(Tried(drawn, made.taken))
             waiting.append(made)
+            if made.load_s is not None:
+                trial.load_s.setdefault(family(drawn.source.name), []).append(made.load_s)
             report(len(trial.tried))
-            if sum(len(m.outcomes) for m in waiting) >= self._batch:
+            late = time.perf_counter() - committed > PATIENCE_S
+            if late or sum(len(m.outcomes) for m in waiting) >= self._batch:
                 touched |= self._commit(waiting, trial)
-                waiting = []
+                waiting, committed = [], time.perf_counter()
         touched |= self._commit(waiting, trial)
         trial.busy_s = time.perf_counter() - began
         with _timed(trial) as timed:

@@ -6,6 +6,7 @@ import heapq
 import itertools
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -21,7 +22,7 @@ from salient.services import Context, service
 
 _EACH = 3  # files of every stratum that are tried before any stratum gets more
 _NINETY = 1.645  # standard deviations on each side that hold nine of ten
-_MACHINE = 0.10  # by so much a machine's speed differs from one minute to the next
+_MACHINE = 0.20  # by so much a machine's speed differs from one minute to the next
 _UNKNOWN = 1.0  # relative deviation of what could not be tried
 _FEW = 8  # with fewer tried, their own spread says little: all strata's is taken
 
@@ -264,8 +265,16 @@ def predict(found: Survey, trial: Trial, here: int, workers: Sequence[int] = ())
     still = trial.coordinator_cpu_s / trial.coordinator_s if trial.coordinator_s else 1.0
     longest = max((t.taken.seconds for t in trial.tried if t.taken is not None), default=0.0)
     memory = _memory(trial)
+    counts: Counter[str] = Counter()
+    for stratum in found.strata.values():
+        counts[stratum.family] += stratum.n_files
 
     def finish(n: int, *, on_this: bool) -> Finish:
+        # Each worker loads the reader of each family that it meets.
+        load = sum(
+            min(n, counts[name]) * sum(seen) / len(seen) for name, seen in trial.load_s.items()
+        )
+
         def seconds(
             start: float, work: float, coordinating: float, crowd: float
         ) -> tuple[float, str]:
@@ -280,12 +289,12 @@ def predict(found: Survey, trial: Trial, here: int, workers: Sequence[int] = ())
             bound = max(waits, key=lambda name: waits[name])
             return start + waits[bound], bound
 
-        span, bound = seconds(trial.start_s, whole.seconds, coordinator, 0.0)
+        span, bound = seconds(trial.start_s, whole.seconds + load, coordinator, 0.0)
         span += link
         # By the clock, workers were already slowed by the coordinator beside them; their processor
         # time was not, but it has to be had from the same processors.
         crowd = coordinator * still if on_this and n >= (os.cpu_count() or 1) else 0.0
-        quiet, _ = seconds(trial.start_cpu_s, whole.cpu_s, coordinator * still, crowd)
+        quiet, _ = seconds(trial.start_cpu_s, whole.cpu_s + load, coordinator * still, crowd)
         quiet += link * still
         share = whole.seconds / n / span if span else 0.0
         relative = math.hypot(

@@ -94,8 +94,8 @@ class Pipeline(Section):
 
     processes: Annotated[int, Field(ge=0, le=256)] = 0
     """Local worker processes; 0 lets the number of documents and cores decide."""
-    batch: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Documents between two commits of tables and index."""
+    batch: Annotated[int, Field(ge=1, le=1000)] = 256
+    """Most documents between two commits of tables and index; one is due every two seconds."""
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     """A document that killed its worker this often is quarantined."""
     lease_s: Annotated[float, Field(gt=0)] = 600.0

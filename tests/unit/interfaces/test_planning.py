@@ -38,7 +38,7 @@ def test_the_page_has_every_part(reply, width):
     for part in ("5 files, 8.0 MB", "100%", "2 here", "16", "coordinator", "artifacts", "note"):
         assert part in text
     # The clock's nine hundred seconds a file, two workers: half an hour, give or take.
-    assert "27 min – 33 min" in text
+    assert "24 min – 36 min" in text
 
 
 def test_names_of_files_are_not_taken_for_markup(reply):

@@ -183,8 +183,17 @@ def test_a_bound_narrows_with_the_number_tried_and_is_the_machines_when_all_were
         finish = predict(found(texts), trial, here=2).finishes[0]
         widths.append(finish.high_s / finish.seconds - 1)
     assert widths[0] > widths[1] > widths[2]
-    assert widths[2] == pytest.approx(0.10, abs=0.001)
-    assert widths[0] == pytest.approx(0.29, abs=0.02)  # by hand: 1.645 × 0.527 / √10, and a tenth
+    assert widths[2] == pytest.approx(0.20, abs=0.001)
+    assert widths[0] == pytest.approx(0.34, abs=0.02)  # by hand: 1.645 × 0.527 / √10, and a fifth
+
+
+def test_readers_are_loaded_once_a_worker_and_no_more_often_than_there_are_files(trial):
+    texts, books = stratum("text", 100, 1.0), stratum("pdf", 2, 5.0)
+    trial.tried = [tried(d, d.expected_s) for d in (*texts.drawn, *books.drawn)]
+    trial.load_s = {"text": [3.0, 5.0], "pdf": [10.0]}
+    here, elsewhere = predict(found(texts, books), trial, here=1, workers=[4]).finishes
+    assert here.seconds == pytest.approx(10 + 110 + 4 + 10, abs=0.2)
+    assert elsewhere.seconds == pytest.approx(10 + (110 + 4 * 4 + 2 * 10) / 4, abs=0.2)
 
 
 def test_what_could_not_be_tried_is_guessed_from_its_kind_told_and_widens_the_bound(trial):

@@ -8,6 +8,7 @@ import tantivy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from salient.storage.search import analysis
 from salient.storage.search.analysis import MAX_TERM, fold, terms, tokens
 from salient.storage.search.highlights import marks
 from salient.storage.search.query import Asked, Clause, Either, Prefix, Value, Words, parse
@@ -71,6 +72,17 @@ def test_tokens_cover_whole_words_and_agree_with_the_terms(text):
 def test_every_letter_and_digit_is_in_a_token(text):
     inside = {i for token in tokens(text) for i in range(token.start, token.end)}
     assert all(i in inside for i, char in enumerate(text) if char.isalnum())
+
+
+def test_new_words_without_end_are_kept_in_bounded_memory_and_stay_right(monkeypatch):
+    kept = analysis._Terms()
+    monkeypatch.setattr(analysis, "_terms", kept)
+    monkeypatch.setattr(analysis, "_CACHED", 50)
+    for n in range(500):
+        assert terms(f"companies name{n}s Ärger")[0] == ["compani", f"name{n}", "arger"]
+        assert len(kept) <= 50
+        assert len(kept._before) <= 50
+    assert "companies" in kept or "companies" in kept._before
 
 
 @given(ANY_TEXT)

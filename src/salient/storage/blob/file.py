@@ -14,6 +14,7 @@ import heapq
 import itertools
 import mmap
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from salient.storage.blob import CHUNK_BYTES, BlobDriver, Entry, Pieces
 
 _PIECE = 80  # bytes of a segment in one name: three characters each at worst
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_SAME = re.compile(rb"(?!\.)[a-z0-9_.-]*(?<!\.)")
 _STALE_S = 24 * 3600.0
 _ATTEMPTS = 20
 
@@ -245,6 +247,8 @@ def _names(segment: bytes) -> list[str]:
 
 
 def _name(piece: bytes) -> str:
+    if _SAME.fullmatch(piece):  # most are
+        return piece.decode()
     last = len(piece) - 1
     return "".join(
         chr(byte) if byte in _PLAIN and not (byte == 0x2E and i in (0, last)) else f"%{byte:02x}"

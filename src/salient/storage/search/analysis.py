@@ -18,7 +18,7 @@ from salient.storage.search.stemming import stem
 VERSION = 1
 
 MAX_TERM = 64  # characters; what is longer is cut, and found by the same cut
-_CACHE_WORDS = 500_000
+_CACHED = 25_000  # words of a generation, two of which are kept: 12 MB
 
 STOP_WORDS = frozenset(
     [
@@ -143,11 +143,23 @@ class Token(NamedTuple):
 
 
 class _Terms(dict[str, tuple[str, str]]):
-    """Raw token -> (word, stem), computed once: a corpus says the same words over and over."""
+    """Raw token -> (word, stem), kept: a corpus says the same words over and over.
+
+    New names never end, so the kept are the last two generations; what is said again moves up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[str, tuple[str, str]] = {}
 
     def __missing__(self, raw: str) -> tuple[str, str]:
-        if len(self) >= _CACHE_WORDS:
+        if len(self) >= _CACHED:
+            self._before = dict(self)
             self.clear()
+        known = self._before.get(raw)
+        if known is not None:
+            self[raw] = known
+            return known
         word = fold(raw)[:MAX_TERM] or "_"
         term = word
         if word.isascii():
