@@ -6,7 +6,8 @@ Starts a Redis of its own. Three parts:
 
 - items that do nothing, in batches of 1,000, through `salient.parallel` on Celery; beside them plain
   Celery tasks, one an item, on the same Redis. CPU-seconds are those of the sender and the worker.
-- the real chain: words a CPU-second inline, with one worker on Celery, and with two.
+- the real chain: words a CPU-second with one worker on Celery beside inline, and with two beside two
+  processes.
 - with --exports: exports byte for byte: inline, processes, and Celery with 1, 2 and 4 workers, on the
   example corpus and on 300 documents of the shared data, of all kinds.
 
@@ -174,12 +175,21 @@ def plain_tasks(cluster: Cluster, n: int) -> float:
         return n / (float(done.stdout) + cpu(worker) - before)
 
 
-def chain(cluster: Cluster, folder: Path) -> list[dict[str, float]]:
-    """The real chain: inline, and over the queue with one worker and with two."""
-    rows = []
-    for name, n in (("inline", 0), ("celery_1", 1), ("celery_2", 2)):
+def chain(cluster: Cluster, folder: Path) -> list[dict[str, object]]:
+    """The real chain over the queue, beside the same number of workers without one.
+
+    Two that work at once slow each other, having loaded two engines and, on many machines, half a
+    core each: two on the queue are compared with two that are not.
+    """
+    rows: list[dict[str, object]] = []
+    peers: dict[str, float] = {}
+    for name, n, on, peer in (
+        ("inline", 0, {"SALIENT_WORK__ON": "inline:"}, "inline"),
+        ("celery_1", 1, {}, "inline"),
+        ("processes_2", 0, {"SALIENT_WORK__ON": "processes:2"}, "processes_2"),
+        ("celery_2", 2, {}, "processes_2"),
+    ):
         data = cluster.folder / name
-        on = {"SALIENT_WORK__ON": "inline:"} if not n else {}
         with contextlib.ExitStack() as stack:
             worker = stack.enter_context(cluster.worker(data, n)) if n else None
             before = cpu(worker) if worker else 0.0
@@ -189,6 +199,7 @@ def chain(cluster: Cluster, folder: Path) -> list[dict[str, float]]:
             said = json.loads(done.stdout.splitlines()[-1])
             worked = cpu(worker) - before if worker else 0.0
         total = said["cpu_s"] + worked
+        each = said["words"] / total
         rows.append(
             {
                 "on": name,
@@ -196,8 +207,9 @@ def chain(cluster: Cluster, folder: Path) -> list[dict[str, float]]:
                 "words": said["words"],
                 "seconds": round(time.perf_counter() - began, 1),
                 "cpu_s": round(total, 1),
-                "words_per_cpu_s": round(said["words"] / total),
-                "of_inline": round(said["words"] / total / rows[0]["words_per_cpu_s"], 3) if rows else 1.0,
+                "words_per_cpu_s": round(each),
+                "of": peer,
+                "share": round(each / peers.setdefault(peer, each), 3),
             }
         )  # fmt: skip
     return rows
