@@ -67,7 +67,6 @@ class Types:
     """Rows of the table of word vectors by norm, from 1; others have row 0."""
     forms: list[str] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
-    _cased: dict[str, Ints] = field(default_factory=dict)
     _tables: tuple[Ints, Ints, NDArray[np.float32], Ints] | None = None
 
     def number(self, form: str) -> int:
@@ -79,14 +78,8 @@ class Types:
 
     def cased(self, numbers: Ints, change: str) -> Ints:
         """The numbers of the same words in other case: `upper`, `lower` or `capitalize`."""
-        known = self._cased.get(change)
-        if known is None or len(known) < len(self.forms):
-            size = len(self.forms)
-            known = np.array(
-                [self.number(getattr(form, change)()) for form in self.forms[:size]], np.int32
-            )
-            self._cased[change] = known
-        return known[numbers]
+        made = [self.number(getattr(self.forms[number], change)()) for number in numbers.tolist()]
+        return np.array(made, np.int32)
 
     def rows(self, numbers: Ints) -> tuple[Ints, Ints, NDArray[np.float32], Ints]:
         """Features of types: hashed rows (n, 6), rows of grams (n, MOST_GRAMS), flags (n, 16), vectors (n,).

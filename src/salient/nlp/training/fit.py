@@ -62,7 +62,7 @@ class Run:
         self.student, self.recipe = student, recipe
         self._gold, self._silver = gold, silver
         self.epoch = 0
-        self._loss = Loss(gold.train.sets, recipe.weights)
+        self._loss = Loss(recipe.weights)
         weights = dict(student.named_parameters())
         tables = [p for name, p in weights.items() if name.startswith(("tables", "grams"))]
         others = [p for name, p in weights.items() if not name.startswith(("tables", "grams"))]

@@ -246,7 +246,8 @@ class Student(nn.Module):
         dependents = self._narrow(self.arc_dep, flat, places[:, 1:])
         scores = (dependents @ self.arc_w) @ heads.transpose(1, 2) + (heads @ self.arc_u)[:, None]
         scores = scores.float() + self.arc_dist[_buckets(places.shape[1])]
-        scores = scores.masked_fill(~there[:, None], _FAR)
+        own = torch.eye(places.shape[1], dtype=torch.bool)[1:]  # no word is its own head
+        scores = scores.masked_fill(~there[:, None] | own, _FAR)
         label_heads = functional.embedding(places, self.label_head(flat))
         label_dependents = functional.embedding(places[:, 1:], self.label_dep(flat))
         return {"head": scores, "_heads": label_heads, "_dependents": label_dependents}
@@ -290,6 +291,8 @@ class Weights:
     head: float = 1.0
     relation: float = 1.0
     entity: float = 1.0
+    outside: float = 0.05
+    """Of O among the tags that a set allows, where O is one of them."""
     smoothing: float = 0.0
     """Of the labels of TAGGERS and relations."""
 
@@ -297,9 +300,9 @@ class Weights:
 class Loss:
     """The loss of a batch, by head."""
 
-    def __init__(self, sets: list[int], weights: Weights) -> None:
-        self._sets = torch.from_numpy(masks(sets))
+    def __init__(self, weights: Weights) -> None:
         self._weights = weights
+        self._made: dict[int, Tensor] = {}
 
     def __call__(self, student: Student, batch: Batch) -> dict[str, Tensor]:
         """The loss of each head that has labels here, weighted; their sum is to be made small."""
@@ -342,15 +345,32 @@ class Loss:
         )
 
     def _entity(self, scores: Tensor, batch: Batch) -> Tensor | None:
+        """Of silver data both count: the sets hold types that its teacher has never seen."""
+        parts = []
         if "entity" in batch.soft:
-            return _distilled(scores, *batch.soft["entity"])
+            parts.append(_distilled(scores, *batch.soft["entity"]))
         sets = torch.from_numpy(batch.allowed)
         known = sets > 0
-        if not known.any():
-            return None
-        own = scores[known].float()
-        inside = own.masked_fill(~self._sets[sets[known]], float("-inf")).logsumexp(-1)
-        return (own.logsumexp(-1) - inside).mean()
+        if known.any():
+            own = scores[known].float()
+            barred = ~self._masks(batch.sets)[sets[known]]
+            inside = own.masked_fill(barred, float("-inf")).logsumexp(-1)
+            loss = (own.logsumexp(-1) - inside).mean()
+            # Where nothing speaks for a name, there is none: a type that no corpus here marks would
+            # else come and go as it likes.
+            free = ~barred[:, 0]
+            if free.any():
+                loss = loss + self._weights.outside * (inside[free] - own[free, 0]).mean()
+            parts.append(loss)
+        there = [part for part in parts if part is not None]
+        return torch.stack(there).sum() if there else None
+
+    def _masks(self, sets: list[int]) -> Tensor:
+        """Those of a list that may have grown since."""
+        made = self._made.get(id(sets))
+        if made is None or len(made) < len(sets):
+            made = self._made[id(sets)] = torch.from_numpy(masks(sets))
+        return made
 
 
 def _distilled(

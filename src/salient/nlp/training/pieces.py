@@ -145,12 +145,14 @@ def _calmed(
     bits |= features.CALMED
     if not shouted and rng.random() < 0.5:
         return form
-    made = types.cased(form, "lower")
-    short = np.diff([*starts, len(form)]) < 12
-    titled = np.repeat(short, np.diff([*starts, len(form)]))
-    long = np.array([len(types.forms[number]) > 3 for number in form])
-    titled = (titled & long) | np.isin(np.arange(len(form)), starts[:1])
-    return np.where(titled, types.cased(form, "capitalize"), made)
+    upper, lower = types.cased(form, "upper"), types.cased(form, "lower")
+    sizes = np.array([len(types.forms[number]) for number in form])
+    loud = (form == upper) & (upper != lower) & (sizes > 1) if shouted else upper != lower
+    titled = np.repeat(np.diff([*starts, len(form)]) < 12, np.diff([*starts, len(form)]))
+    titled &= sizes > 3
+    titled[0] = True
+    made = np.where(titled, types.cased(form, "capitalize"), lower)
+    return np.where(loud, made, form)
 
 
 def _gazetteer(known: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.uint16]:
@@ -196,6 +198,8 @@ class Batch:
     label: dict[str, NDArray[np.int64]]
     """(T, B) of TAGGERS and "start", with UNKNOWN."""
     allowed: NDArray[np.int64]
+    """(T, B): numbers of `sets`."""
+    sets: list[int]
     sentences: NDArray[np.int64]
     """(S, L): flat rows of the words of each sentence whose syntax counts, or -1."""
     head: NDArray[np.int64]
@@ -271,6 +275,7 @@ def _batch(
     label = {name: _at(columns.label[name], rows, UNKNOWN) for name in TAGGERS if name != "lemma"}
     label |= {"lemma": lemma.astype(np.int64), "start": start.astype(np.int64)}
     flat = rows.reshape(-1)
+    everywhere = everywhere or "head" in columns.soft
     spans = [s for s in spans if everywhere or columns.label["head"][flat[s[0]]] != UNKNOWN]
     sentences = np.full((len(spans), max(map(len, spans), default=0)), -1, np.int64)
     for s, span in enumerate(spans):
@@ -279,7 +284,7 @@ def _batch(
     return Batch(
         hashed=hashed, grams=grams, flags=flags, vectors=vectors, type=kind,
         bits=features.flag_columns(bits.reshape(-1).astype(np.uint32), features.N_CONTEXT).reshape(height, width, -1),
-        mask=mask, rows=rows, label=label, allowed=_at(columns.allowed, rows, 0),
+        mask=mask, rows=rows, label=label, allowed=_at(columns.allowed, rows, 0), sets=columns.sets,
         sentences=sentences, head=_at(columns.label["head"], words, UNKNOWN),
         relation=_at(columns.label["relation"], words, UNKNOWN),
         soft={

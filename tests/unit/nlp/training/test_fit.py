@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="the extra `train` is not installed"
 from salient.errors import Corrupt  # noqa: E402 -- only where PyTorch is
 from salient.nlp.native import features  # noqa: E402 -- the same
 from salient.nlp.training import evaluation, export, fit, pieces  # noqa: E402 -- the same
+from salient.nlp.training.data import UNKNOWN  # noqa: E402 -- the same
 from salient.nlp.training.network import Loss, Student, Weights, scan  # noqa: E402 -- the same
 from tests.unit.nlp.training.made_up import RECIPE, gold, sizes  # noqa: E402 -- the same
 
@@ -135,6 +136,12 @@ def test_a_piece_reads_the_same_beside_others_as_alone(tmp_path):
             )
 
 
+def batch_of(columns):
+    drawn = list(pieces.pieces(columns, np.random.default_rng(1), pieces.Changes.none()))
+    (batch,) = pieces.batches(columns, drawn, n_words=10_000)
+    return batch
+
+
 def test_what_a_set_allows_costs_nothing(tmp_path):
     made = gold(tmp_path)
     net = student(made)
@@ -143,20 +150,43 @@ def test_what_a_set_allows_costs_nothing(tmp_path):
         net.entity.bias.zero_()
         net.entity.bias[0] = 30.0  # all words are outside, for certain
     columns = dataclasses.replace(made.train, allowed=np.ones_like(made.train.allowed))
-    drawn = list(pieces.pieces(columns, np.random.default_rng(1), pieces.Changes.none()))
-    (batch,) = pieces.batches(columns, drawn, n_words=10_000)
+    batch = batch_of(columns)
     with torch.no_grad():
-        assert Loss([0, 1 | 2], Weights())(net, batch)["entity"] < 1e-6
-        assert Loss([0, 2], Weights())(net, batch)["entity"] > 10
+        right, wrong = (dataclasses.replace(batch, sets=[0, s]) for s in (1 | 2, 2))
+        assert Loss(Weights(outside=1.0))(net, right)["entity"] < 1e-6
+        assert Loss(Weights())(net, wrong)["entity"] > 10
 
 
-def test_names_do_not_cross_sentences_and_keep_to_their_type():
-    tags = {tag: at for at, tag in enumerate(evaluation.TAGS)}
-    logs = np.full((4, 1, len(tags)), -5.0, np.float32)
-    for at, tag in enumerate(["B-PERSON", "L-PERSON", "U-ORG", "I-ORG"]):
-        logs[at, 0, tags[tag]] = 0
-    rows = np.arange(4)[:, None]
-    first = np.zeros(4, bool)
-    assert evaluation.names(logs, rows, first) == {(0, 2, 0), (2, 3, 1)}
-    first[1] = True
-    assert (0, 2, 0) not in evaluation.names(logs, rows, first)
+def test_a_teacher_s_opinion_is_learnt_with_its_doubts(tmp_path):
+    made = gold(tmp_path)
+    size = made.train.n_words
+    heads = np.stack([made.train.label["head"], np.zeros(size, np.int32)], 1).astype(np.int16)
+    doubt = np.tile(np.array([0.75, 0.25], np.float16), (size, 1))
+    upos = np.tile(np.array([3, 5], np.int16), (size, 1))
+    hidden = {head: np.full(size, UNKNOWN, np.int32) for head in made.train.label}
+    silver = dataclasses.replace(
+        made.train, label=hidden, soft={"head": (heads, doubt), "upos": (upos, doubt)},
+        allowed=np.zeros(size, np.int32),
+    )  # fmt: skip
+    net = student(made)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.02)
+    batch = batch_of(silver)
+    for _ in range(30):
+        losses = Loss(Weights())(net, batch)
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+    assert losses.keys() == {"upos", "head", "start"}
+    with torch.inference_mode():
+        shares = net.eval()(batch)["upos"].softmax(-1).numpy()[batch.mask]
+    assert np.abs(shares[:, 3] - 0.75).max() < 0.1
+    assert np.abs(shares[:, 5] - 0.25).max() < 0.1
+
+
+def test_names_are_read_in_their_sentences_and_scored_by_kind(learnt):
+    made, trained, _ = learnt
+    said = evaluation.predict(trained, made.train)
+    assert sorted(said.names) == evaluation.known_names(made.train)
+    assert evaluation.known_names(made.train)[:2] == [(0, 1, "PER"), (2, 3, "LOC")]
+    found = evaluation.scores(made.train, dataclasses.replace(said, names=[]), made.labels)
+    assert found["Names"] == 0
