@@ -125,7 +125,7 @@ def read(path: Path) -> Shard:
         Corrupt: the file is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as rows:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as rows:
             blob, ends = rows["words"].tobytes(), rows["ends"].tolist()
             names = json.loads(rows["names"].tobytes())
             return Shard(

@@ -380,6 +380,7 @@ class Training:
             f"{self.recipe.seed}/{self.epoch}/{self.step}"
         )
         self.network.train()
+        torch.manual_seed(chance.getrandbits(63))  # a resumed run drops what it would have dropped
         with torch.autocast("cpu", torch.bfloat16):
             loss = loss_of(
                 self.network, read_batch(batch, words, self.recipe, chance), gold_of(batch), allowed

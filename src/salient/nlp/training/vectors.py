@@ -69,13 +69,23 @@ def contextual_rows(
             if sums is None:
                 sums = np.zeros((len(words), states.shape[1]), np.float32)
             at = np.array(ids[0])
-            chosen = (at >= 0) & (seen[at] < OCCURRENCES)
+            chosen = (at >= 0) & (seen[at] + _times_before(at) < OCCURRENCES)
             np.add.at(sums, at[chosen], states[chosen])
             np.add.at(seen, at[chosen], 1)
     if sums is None:
         raise InvalidInput("there is no text to read words in")
     rows: NDArray[np.float32] = sums / np.maximum(seen, 1).astype(np.float32)[:, None]
     return rows
+
+
+def _times_before(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each number was there before, in the same array."""
+    order = np.argsort(ids, kind="stable")
+    begins = np.flatnonzero(np.diff(ids[order], prepend=np.iinfo(np.int64).min))
+    sizes = np.diff([*begins, len(ids)])
+    times = np.empty(len(ids), np.int64)
+    times[order] = np.arange(len(ids)) - np.repeat(begins, sizes)
+    return times
 
 
 _Numbered = tuple[list[int], Sequence[str]]
@@ -164,7 +174,7 @@ def read(path: Path) -> tuple[list[str], NDArray[np.float32]]:
         Corrupt: the file is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             blob, ends = arrays["words"].tobytes(), arrays["ends"].tolist()
             words = [blob[a:b].decode() for a, b in zip([0, *ends[:-1]], ends, strict=True)]
             rows = arrays["rows"].astype(np.float32) * arrays["scale"][:, None]
