@@ -8,7 +8,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from salient.errors import Corrupt  # noqa: E402 -- only where PyTorch is
-from salient.nlp.native import features  # noqa: E402 -- the same
 from salient.nlp.training import evaluation, export, fit, pieces  # noqa: E402 -- the same
 from salient.nlp.training.data import UNKNOWN  # noqa: E402 -- the same
 from salient.nlp.training.network import Loss, Student, Weights, scan  # noqa: E402 -- the same
@@ -37,34 +36,6 @@ def test_a_small_treebank_is_learnt_by_heart(learnt):
     assert tune["ewt"]["Lemmas"] == 100
     assert tune["ewt"]["Names"] == 100
     assert tune["ewt"]["Starts"] == 100
-
-
-@pytest.mark.parametrize("vectors", [{}, {"anna": 1, "\u00e9tat": 3, "zoo": 2}])
-def test_a_model_directory_gives_back_the_student_and_its_labels(tmp_path, vectors):
-    made = gold(tmp_path)
-    n_vectors = len(vectors) + 1 if vectors else 0
-    true = sizes(
-        made.labels, tables=features.TABLES, grams=features.GRAM_TABLE, n_vectors=n_vectors
-    )
-    table = torch.arange(n_vectors * 64, dtype=torch.float32).reshape(-1, 64)
-    net = Student(true, vectors=table if vectors else None)
-    about = {"name": "made up", "language": "en", "licence": "none", "scores": {"dev.LAS": 1.0}}
-    export.write(tmp_path / "m", net, made.labels, vectors, **about)
-
-    back = export.read(tmp_path / "m")
-    assert back.labels == made.labels
-    assert list(back.vectors) == sorted(vectors, key=str.encode)
-    for word, row in vectors.items():
-        near = back.student.vectors[back.vectors[word]] - table[row]
-        assert near.abs().max() <= table[row].max() / 250
-    before, after = export.arrays(net), export.arrays(back.student)
-    assert before.keys() == after.keys()
-    for name in before.keys() - {"vectors"}:
-        array = before[name]
-        # int8 of a row's greatest value, or eleven bits of each value.
-        whole = np.abs(array).max(-1, keepdims=True) / 250
-        room = whole if name.startswith("table") else np.abs(array) / 1000
-        assert (np.abs(array - after[name]) <= room + 1e-6).all(), name
 
 
 def test_arrays_round_trip_exactly(learnt):
