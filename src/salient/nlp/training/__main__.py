@@ -50,6 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     fitting.add_argument("--name", default="en")
     fitting.add_argument(
+        "--fold", type=_fold, default=None, metavar="K/N",
+        help="report on documents K modulo N of the entity sets without a development part",
+    )  # fmt: skip
+    fitting.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE",
         help="a field of the recipe, of `weights.` or of `changes.`",
     )  # fmt: skip
@@ -61,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _fold(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    return int(number), int(of)
+
+
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -69,11 +78,12 @@ def _say(line: str) -> None:
 def _fit(chosen: argparse.Namespace) -> None:
     import torch
 
-    from salient.nlp.training import data, export, fit
+    from salient.nlp.training import calibration, data, export, fit
     from salient.nlp.training.network import Sizes, Student
 
     words, table = _vectors(chosen.vectors)
-    gold = data.load(chosen.data, {word: row for row, word in enumerate(words, 1)})
+    rows = {word: row for row, word in enumerate(words, 1)}
+    gold = data.load(chosen.data, rows, fold=chosen.fold or data.FOLD)
     recipe = _recipe(chosen)
     torch.manual_seed(recipe.seed)
     sizes = Sizes.of(gold.labels, n_vectors=0 if table is None else len(table))
@@ -90,6 +100,7 @@ def _fit(chosen: argparse.Namespace) -> None:
     size = export.write(
         chosen.out, trained, gold.labels, gold.types.vectors, name=chosen.name, language="en",
         licence="CC-BY-SA-4.0", scores={**_flat("tune", tune), **_flat("dev", shown)},
+        temperatures=calibration.temperatures(trained, gold.tune.values()),
     )  # fmt: skip
     recipe_file = chosen.out / "recipe.json"
     recipe_file.write_text(json.dumps(dataclasses.asdict(recipe), indent=1), encoding="utf-8")

@@ -281,7 +281,8 @@ NAMES: Final = {
     "wikigold": ("ner/wikigold/wikigold.conll.xz", entities.WIKIGOLD),
     "wnut17": ("ner/wnut17/wnut17-train.conll.xz", entities.WNUT17),
 }
-_SHOWN = 10  # of sets without a development part, one document in so many is only reported on
+FOLD: Final = (5, 10)
+"""Of sets without a development part, the documents that are 5 modulo 10 are only reported on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,12 +297,18 @@ class Gold:
 
 
 def load(
-    root: Path, vectors: Mapping[str, int] | None = None, labels: Labels | None = None
+    root: Path,
+    vectors: Mapping[str, int] | None = None,
+    labels: Labels | None = None,
+    *,
+    fold: tuple[int, int] = FOLD,
 ) -> Gold:
     """Read every corpus under the data folder.
 
     Args:
         labels: of a model that was trained before; else they are learnt from the training parts.
+        fold: which documents of the sets without a development part are only reported on: those that
+            are the first number modulo the second. For cross-validation.
 
     Raises:
         NotFound: the folder has no treebanks.
@@ -331,7 +338,7 @@ def load(
     for source, (name, corpus) in NAMES.items():
         tune[source], shown[source] = Builder(types, labels), Builder(types, labels)
         for at, tagged in enumerate(entities.read(root / name, corpus)):
-            aside = source != "wnut17" and at % _SHOWN == _SHOWN // 2
+            aside = source != "wnut17" and at % fold[1] == fold[0]
             chosen = tune[source] if _held(at) else shown[source] if aside else train
             chosen.names(tagged, corpus.scheme)
     for tagged in entities.read(root / "ner/wnut17/wnut17-dev.conll", entities.WNUT17):

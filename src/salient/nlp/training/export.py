@@ -98,11 +98,13 @@ def write(
     language: str,
     licence: str,
     scores: Mapping[str, float],
+    temperatures: Mapping[str, float] | None = None,
 ) -> int:
     """Write the model directory and return its size in bytes.
 
     Args:
         vectors: rows of the student's word vectors by norm.
+        temperatures: by head, as `calibration` finds them.
     """
     sizes = trained.sizes
     about = model.Description(
@@ -110,6 +112,7 @@ def write(
         feats=labels.feats, relations=labels.relations, rules=labels.lemmas.rules,
         n_choices=labels.lemmas.n_choices, width=sizes.width, hidden=sizes.state, tags=sizes.tag,
         arc=sizes.arc, label=sizes.label, ner=sizes.entity, scores=scores,
+        temperatures=temperatures or {},
     )  # fmt: skip
     words = vectors if sizes.n_vectors else None
     return model.save(folder, about, arrays(trained), words=words, lexicon=labels.lemmas.lexicon)

@@ -59,6 +59,12 @@ def test_the_corpora_are_parted_into_what_is_trained_on_chosen_by_and_shown(fold
     assert gold.train.known.any()
 
 
+def test_folds_part_a_set_among_them(folder):
+    parts = [data.load(folder, fold=(k, 4)).shown["wikigold"] for k in range(4)]
+    held = COPIES // data.HELD_OUT
+    assert sum(len(part.documents) - 1 for part in parts) == COPIES - held
+
+
 def test_fit_writes_a_model_that_evaluate_scores(folder, tmp_path, capsys):
     out = tmp_path / "m"
     arguments = ["fit", "--data", str(folder), "--out", str(out), "--epochs", "3", "--every", "3"]
