@@ -16,7 +16,7 @@ from salient.errors import Corrupt
 from salient.nlp.training import evaluation, pieces
 from salient.nlp.training.data import Columns, Gold
 from salient.nlp.training.network import Loss, Student, Weights
-from salient.nlp.training.pieces import Batch, Changes
+from salient.nlp.training.pieces import Batch, Changes, Piece
 
 CHECKPOINT: Final = "checkpoint.pt"
 _TUNED_ON: Final = ("ewt", "gum")
@@ -94,21 +94,14 @@ class Run:
         if self._silver is not None:
             size = self.recipe.silver_words
             sources.append(self._silver(self.epoch * size, size))
-        streams = []
+        # Batches are made when they are due: those of an epoch would fill the memory.
+        due: list[tuple[Columns, list[Piece]]] = []
         for columns in sources:
             drawn = list(pieces.pieces(columns, rng, self.recipe.changes))
-            streams.append(
-                list(
-                    pieces.batches(
-                        columns, drawn, n_words=self.recipe.n_words, rng=rng,
-                        dropped=self.recipe.word_dropout,
-                    )
-                )
-            )  # fmt: skip
-        order = rng.permutation(np.repeat(np.arange(len(streams)), list(map(len, streams))))
-        each = [iter(stream) for stream in streams]
-        for source in order:
-            yield next(each[source])
+            due += [(columns, group) for group in pieces.groups(drawn, self.recipe.n_words, rng)]
+        for at in rng.permutation(len(due)):
+            columns, group = due[at]
+            yield pieces.batch(columns, group, rng, dropped=self.recipe.word_dropout)
 
     def train_epoch(self) -> dict[str, float]:
         """One pass; the mean loss of each head."""

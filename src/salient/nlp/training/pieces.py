@@ -210,47 +210,53 @@ class Batch:
 
 
 def batches(
-    columns: Columns,
-    drawn: Sequence[Piece],
-    *,
-    n_words: int,
-    rng: np.random.Generator | None = None,
-    dropped: float = 0.0,
-    syntax_everywhere: bool = False,
+    columns: Columns, drawn: Sequence[Piece], *, n_words: int, syntax_everywhere: bool = False
 ) -> Iterator[Batch]:
-    """Put pieces of about the same length together.
+    """Every piece in batches for reading: nothing is drawn or dropped.
 
     Args:
         n_words: of a batch, counted with what fills it up.
-        rng: shuffles and drops; None keeps the order of lengths, for reading.
-        dropped: share of words whose norm and vector are hidden.
         syntax_everywhere: also for sentences without labels of syntax.
+    """
+    for chosen in groups(drawn, n_words):
+        yield batch(columns, chosen, syntax_everywhere=syntax_everywhere)
+
+
+def groups(
+    drawn: Sequence[Piece], n_words: int, rng: np.random.Generator | None = None
+) -> list[list[Piece]]:
+    """Pieces of about the same length together, no more than fill a batch of so many words.
+
+    Args:
+        rng: makes neighbours in length change; the groups are in order of length all the same.
     """
     sizes = np.array([len(piece.rows) for piece in drawn], float)
     noise = rng.random(len(drawn)) * 6 if rng else np.zeros(len(drawn))
-    groups: list[list[int]] = [[]]
+    made: list[list[Piece]] = []
     longest = 0
     for at in np.argsort(sizes + noise, kind="stable"):
         longest = max(longest, int(sizes[at]))
-        if groups[-1] and longest * (len(groups[-1]) + 1) > n_words:
-            groups.append([])
+        if not made or longest * (len(made[-1]) + 1) > n_words:
+            made.append([])
             longest = int(sizes[at])
-        groups[-1].append(int(at))
-    order = rng.permutation(len(groups)) if rng else np.arange(len(groups))
-    for index in order:
-        chosen = [drawn[at] for at in groups[index]]
-        if chosen:
-            yield _batch(columns, chosen, rng, dropped, everywhere=syntax_everywhere)
+        made[-1].append(drawn[at])
+    return made
 
 
-def _batch(
+def batch(
     columns: Columns,
-    chosen: list[Piece],
-    rng: np.random.Generator | None,
-    dropped: float,
+    chosen: Sequence[Piece],
+    rng: np.random.Generator | None = None,
     *,
-    everywhere: bool,
+    dropped: float = 0.0,
+    syntax_everywhere: bool = False,
 ) -> Batch:
+    """Put pieces side by side.
+
+    Args:
+        dropped: share of words whose norm and vector are hidden, by `rng`.
+        syntax_everywhere: also for sentences without labels of syntax.
+    """
     height, width = max(len(p.rows) for p in chosen), len(chosen)
     rows = np.full((height, width), -1, np.int64)
     form, bits = np.zeros((height, width), np.int32), np.zeros((height, width), np.uint16)
@@ -275,7 +281,7 @@ def _batch(
     label = {name: _at(columns.label[name], rows, UNKNOWN) for name in TAGGERS if name != "lemma"}
     label |= {"lemma": lemma.astype(np.int64), "start": start.astype(np.int64)}
     flat = rows.reshape(-1)
-    everywhere = everywhere or "head" in columns.soft
+    everywhere = syntax_everywhere or "head" in columns.soft
     spans = [s for s in spans if everywhere or columns.label["head"][flat[s[0]]] != UNKNOWN]
     sentences = np.full((len(spans), max(map(len, spans), default=0)), -1, np.int64)
     for s, span in enumerate(spans):

@@ -109,8 +109,11 @@ def test_gazetteer_bits_are_of_the_names_kind_mostly(made):
 
 def test_a_batch_is_the_pieces_side_by_side(made):
     columns = made.train
-    rng = np.random.default_rng(1)
-    for batch in pieces.batches(columns, drawn(columns, only()), n_words=40, rng=rng):
+    found = drawn(columns, only())
+    groups = pieces.groups(found, 40, np.random.default_rng(1))
+    assert sum(map(len, groups)) == len(found)
+    for group in groups:
+        batch = pieces.batch(columns, group)
         assert batch.mask.size <= 40 or batch.mask.shape[1] == 1
         assert (batch.mask == (batch.rows >= 0)).all()
         upos = columns.label["upos"][batch.rows[batch.mask]]
@@ -128,7 +131,7 @@ def test_a_batch_is_the_pieces_side_by_side(made):
 def test_word_dropout_hides_the_norm_and_nothing_else(made):
     columns = made.train
     rng = np.random.default_rng(1)
-    (batch,) = pieces.batches(columns, drawn(columns, only()), n_words=10_000, rng=rng, dropped=1.0)
+    batch = pieces.batch(columns, drawn(columns, only()), rng, dropped=1.0)
     assert (batch.hashed[:, 0] == 0).all()
     assert (batch.hashed[:, 1:] > 0).all()
 
