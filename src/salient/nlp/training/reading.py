@@ -6,18 +6,27 @@ Needs PyTorch (the extra `train`).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from salient.nlp.training.entities import TAGS, TYPES
 from salient.nlp.training.minilm import MOST_POSITIONS, Sizes, Words, batch_of
 from salient.nlp.training.teacher import Names, Network
+
+if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
+    from salient.kernels.decode import entity_spans, spanning_tree
+else:
+    from salient.kernels._decode import entity_spans, spanning_tree
+
+_REST = 1e-4  # probability of what a reading does not keep
 
 """Words of a window, if its units allow; sentences that are longer get windows of their own."""
 
@@ -81,69 +90,21 @@ def windows_of(breaks: Sequence[bool], forms: Sequence[str]) -> list[tuple[int, 
     return windows
 
 
-def best_tree(scores: NDArray[np.float64]) -> NDArray[np.int32]:
-    """The highest-scoring tree with one root.
+def names_of(reading: Reading, names: Sequence[str]) -> list[tuple[int, int, str]]:
+    """The likeliest names by the labels that the reading keeps: first word, end and type.
 
     Args:
-        scores: (n, n + 1), of each word each head; 0 is the root, 1 + i word i. Finite.
-
-    Returns:
-        (n,) heads in the same numbers.
-
-    Cost: O(n**2) where the best heads form a tree, O(n**3) at worst.
-    Source: Chu and Liu 1965; Edmonds 1967; one root by a price on root arcs.
+        names: the entity tags of the teacher, whose order need not be that of `entities.TAGS`.
     """
-    n = len(scores)
-    heads: NDArray[np.int64] = scores.argmax(1)
-    if (heads == 0).sum() == 1 and _cycle([0, *heads.tolist()]) is None:
-        return heads.astype(np.int32)
-    square = np.full((n + 1, n + 1), -np.inf)
-    square[1:] = scores
-    np.fill_diagonal(square, -np.inf)
-    square[1:, 0] -= 1 + np.ptp(scores) * n
-    return np.array(_arborescence(square)[1:], np.int32)
-
-
-def _cycle(heads: Sequence[int]) -> list[int] | None:
-    """Nodes of a cycle of the graph node -> head, without the root's own."""
-    state = [0] * len(heads)
-    state[0] = -1
-    for first in range(1, len(heads)):
-        path, node = [], first
-        while state[node] == 0:
-            state[node] = first
-            path.append(node)
-            node = heads[node]
-        if state[node] == first:
-            return path[path.index(node) :]
-    return None
-
-
-def _arborescence(scores: NDArray[np.float64]) -> list[int]:
-    heads: list[int] = scores.argmax(1).tolist()
-    heads[0] = 0
-    cycle = _cycle(heads)
-    if cycle is None:
-        return heads
-    # Contract the cycle into one node, the last; solve the smaller graph; open it again.
-    rest = [i for i in range(len(scores)) if i not in set(cycle)]
-    inside = np.array(cycle)
-    kept = scores[inside, [heads[c] for c in cycle]]
-    entering = scores[inside][:, rest] - kept[:, None]
-    leaving = scores[rest][:, inside]
-    smaller = np.full((len(rest) + 1, len(rest) + 1), -np.inf)
-    smaller[:-1, :-1] = scores[np.ix_(rest, rest)]
-    smaller[-1, :-1] = entering.max(0)
-    smaller[:-1, -1] = leaving.max(1)
-    smaller[0] = -np.inf
-    solved = _arborescence(smaller)
-    found = list(heads)
-    for i, node in enumerate(rest):
-        head = solved[i]
-        found[node] = rest[head] if head < len(rest) else cycle[int(leaving[i].argmax())]
-    broken = cycle[int(entering[:, solved[-1]].argmax())]
-    found[broken] = rest[solved[-1]]
-    return found
+    n = len(reading.heads)
+    number = np.array([TAGS.index(name) for name in names])
+    logs = np.full((n, len(TAGS)), np.log(_REST), np.float32)
+    rows = np.arange(n)[:, None]
+    shares = np.maximum(reading.shares["entity"], _REST)
+    logs[rows, number[reading.labels["entity"]]] = np.log(shares)
+    bounds = np.array([*reading.sentences, n], np.int32) if n else np.zeros(1, np.int32)
+    spans, _ = entity_spans(logs, bounds)
+    return [(a, b, TYPES[kind]) for a, b, kind in spans.tolist()]
 
 
 class Teacher:
@@ -164,12 +125,17 @@ class Teacher:
         return cls(network, names, Words(tokenizer))
 
     def read(
-        self, documents: Sequence[tuple[Sequence[str], Sequence[bool]]], *, room: int = 4000
+        self,
+        documents: Sequence[tuple[Sequence[str], Sequence[bool]]],
+        *,
+        room: int = 4000,
+        given: bool = False,
     ) -> list[Reading]:
         """Read documents: their words, and for each word whether a unit begins with it.
 
         Args:
             room: word pieces of a batch, padding included.
+            given: whether each unit is one sentence; else the teacher finds sentences in units.
         """
         windows = [
             (d, a, b) for d, (forms, breaks) in enumerate(documents) for a, b in windows_of(breaks, forms)
@@ -182,7 +148,7 @@ class Teacher:
             if batch and full:
                 texts = [documents[d][0][a:b] for d, a, b in (windows[j] for j in batch)]
                 breaks = [documents[d][1][a:b] for d, a, b in (windows[j] for j in batch)]
-                for j, reading in zip(batch, self._read(texts, breaks), strict=True):
+                for j, reading in zip(batch, self._read(texts, breaks, given=given), strict=True):
                     found[j] = reading
                 batch = []
             batch.append(i)
@@ -194,15 +160,15 @@ class Teacher:
 
     @torch.no_grad()
     def _read(
-        self, texts: Sequence[Sequence[str]], breaks: Sequence[Sequence[bool]]
+        self, texts: Sequence[Sequence[str]], breaks: Sequence[Sequence[bool]], *, given: bool
     ) -> Iterator[Reading]:
-        batch = batch_of(texts, [[0] * len(text) for text in texts], self._words)
+        batch = batch_of(texts, [np.cumsum(flags).tolist() for flags in breaks], self._words)
         starts = torch.zeros(batch.sentence.shape, dtype=torch.bool)
         for i, flags in enumerate(breaks):
             starts[i, : len(flags)] = torch.tensor(list(flags), dtype=torch.bool)
         starts[:, 0] = True
         with torch.autocast("cpu", torch.bfloat16):
-            scores = self._network(batch, starts)
+            scores = self._network(batch, None if given else starts)
         arcs = scores.arcs.log_softmax(-1)
         rows, words = (batch.sentence >= 0).nonzero(as_tuple=True)
         sentence, size = scores.sentence.numpy(), [len(text) for text in texts]
@@ -236,7 +202,8 @@ def _trees(arcs: NDArray[np.float32], sentence: NDArray[np.int64]) -> NDArray[np
     bounds = [*np.flatnonzero(np.diff(sentence, prepend=-1)), len(sentence)]
     for a, b in itertools.pairwise(bounds):
         columns = np.concatenate([[0], np.arange(a, b) + 1])
-        tree = best_tree(np.maximum(arcs[a:b, columns], -1e3).astype(np.float64))
+        square = np.maximum(arcs[a:b, columns], -1e3)
+        tree = spanning_tree(np.ascontiguousarray(square, np.float32))
         heads[a:b] = columns[tree]
     return heads
 

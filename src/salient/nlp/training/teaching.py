@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from salient.errors import Error, Misconfigured
 from salient.nlp.native import features
-from salient.nlp.training import conllu, corpora, data, entities, silver, vectors
+from salient.nlp.training import conllu, corpora, data, entities, scores, silver, vectors
 from salient.nlp.training.corpora import Words
 from salient.nlp.training.entities import BEGIN, INSIDE, LAST, OUTSIDE, UNIT
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from salient.nlp.training.minilm import Words as Pieces
+    from salient.nlp.training.reading import Reading, Teacher
     from salient.nlp.training.teacher import Names, Sentence, Training
 
 _DATA = Path("../shared/data")
@@ -214,6 +215,75 @@ def _named(root: Path) -> Iterator[list[entities.Tagged]]:
                 yield document
 
 
+# --- scores -----------------------------------------------------------------------------------
+
+_COARSE = {"PERSON": "PER", "ORG": "ORG", "GPE": "LOC", "LOC": "LOC", "FAC": "LOC"}
+
+
+def dev_scores(teacher: Teacher, root: Path) -> dict[str, dict[str, float]]:
+    """F1 in per cent on the development parts, with gold words and sentences; nothing is chosen by it."""
+    uner = root / "ner/uner_ewt/en_ewt-ud-dev.iob2.xz"
+    tagged = {t.name: t for d in entities.read(uner, entities.UNER_EWT) for t in d}
+    files = {"ewt": "ud/ewt/en_ewt-ud-dev.conllu.xz", "gum": "ud/gum/gum-dev.conllu.xz"}
+    return {
+        source: scored(teacher, conllu.read(root / file), tagged if source == "ewt" else {})
+        for source, file in files.items()
+    }
+
+
+def scored(
+    teacher: Teacher,
+    documents: Sequence[conllu.Document],
+    tagged: Mapping[str, entities.Tagged],
+) -> dict[str, float]:
+    """F1 in per cent: UPOS, XPOS, UFeats, UAS, LAS, and Names where there are any."""
+    from salient.nlp.training.reading import names_of
+
+    sentences = [list(document.sentences) for document in documents]
+    texts = [
+        ([f for s in document for f in s.forms], [i == 0 for s in document for i in range(len(s.forms))])
+        for document in sentences
+    ]  # fmt: skip
+    own: list[scores.Sentence] = []
+    found: list[list[silver.Span]] = []
+    wanted: list[list[silver.Span]] = []
+    for document, reading in zip(sentences, teacher.read(texts, given=True), strict=True):
+        spans = names_of(reading, teacher.names.entities)
+        at = 0
+        for s in document:
+            end = at + len(s.forms)
+            own.append(_said(teacher.names, reading, s.forms, at, end))
+            layer = entities.joined(s, tagged)
+            if layer is not None:
+                wanted.append(list(layer.spans))
+                found.append(
+                    [(a - at, b - at, _COARSE[n]) for a, b, n in spans
+                     if at <= a < end and n in _COARSE]
+                )  # fmt: skip
+            at = end
+    gold = [
+        scores.Sentence(s.forms, (), s.upos, s.xpos, s.feats, s.heads, s.relations)
+        for document in sentences for s in document
+    ]  # fmt: skip
+    measured = scores.parsing_scores(gold, own)
+    made = {n: 100 * measured[n].f1 for n in ("UPOS", "XPOS", "UFeats", "UAS", "LAS")}
+    if wanted:
+        made["Names"] = 100 * scores.entity_scores(wanted, found).micro.f1
+    return made
+
+
+def _said(
+    names: Names, reading: Reading, forms: Sequence[str], at: int, end: int
+) -> scores.Sentence:
+    def named(head: str, values: Sequence[str]) -> list[str]:
+        return [values[i] for i in reading.labels[head][at:end, 0]]
+
+    return scores.Sentence(
+        forms, (), named("upos", names.upos), named("xpos", names.xpos), named("feats", names.feats),
+        reading.heads[at:end].tolist(), named("relation", names.relations),
+    )  # fmt: skip
+
+
 # --- commands ---------------------------------------------------------------------------------
 
 
@@ -222,6 +292,7 @@ def _learn(chosen: argparse.Namespace) -> None:
     from safetensors.torch import load_file
 
     from salient.nlp.training import minilm as pieces
+    from salient.nlp.training.reading import Teacher
     from salient.nlp.training.teacher import Recipe, Training
 
     minilm = _minilm(chosen)
@@ -233,13 +304,15 @@ def _learn(chosen: argparse.Namespace) -> None:
     checkpoint = chosen.work / _CHECKPOINT
     if checkpoint.exists():
         training.resume(checkpoint)
-    learn(
-        training,
-        documents,
-        torch.from_numpy(allowed),
-        pieces.Words(minilm / "tokenizer.json"),
-        checkpoint,
-    )
+
+    words = pieces.Words(minilm / "tokenizer.json")
+
+    def report() -> None:
+        made = dev_scores(Teacher(training.network, names, words), chosen.data)
+        for source, found in made.items():
+            _say(f"{source} dev " + " ".join(f"{n} {v:.2f}" for n, v in found.items()))
+
+    learn(training, documents, torch.from_numpy(allowed), words, checkpoint, report)
 
 
 def learn(
@@ -248,11 +321,13 @@ def learn(
     allowed: Tensor,
     words: Pieces,
     checkpoint: Path,
+    report: Callable[[], None],
 ) -> None:
     """Go on with a run to its end, saving as it goes.
 
     Args:
         allowed: (rows, tags) bool.
+        report: called behind every epoch.
     """
     while training.epoch < training.recipe.epochs:
         batches = training.epoch_batches(documents, words)
@@ -265,6 +340,7 @@ def learn(
         training.step = 0
         training.save(checkpoint)
         _say(f"epoch {training.epoch} of {training.recipe.epochs} done")
+        report()
 
 
 def _words(chosen: argparse.Namespace) -> Iterable[Words]:

@@ -32,19 +32,6 @@ def is_tree(heads):
     return list(heads).count(0) == 1
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_the_best_tree_is_the_best_of_all_trees(seed):
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(1, 6))
-    scores = rng.integers(-4, 5, (n, n + 1)).astype(float)
-    scores[range(n), range(1, n + 1)] = -1e4  # no word is its own head
-    trees = [h for h in itertools.product(range(n + 1), repeat=n) if is_tree(h)]
-    best = max(sum(scores[i, h] for i, h in enumerate(heads)) for heads in trees)
-    got = reading.best_tree(scores)
-    assert is_tree(got.tolist())
-    assert sum(scores[i, h] for i, h in enumerate(got)) == best
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_windows_cover_a_document_and_none_is_too_long(seed):
     rng = np.random.default_rng(seed)
@@ -102,3 +89,22 @@ def test_a_saved_teacher_is_read_back(small, tmp_path):
     assert loaded.names == NAMES
     (states,) = loaded.states([["cats", "sleep"]])
     assert states.shape == (2, SIZES.width)
+
+
+def test_given_sentences_are_kept(small):
+    document = (["cats", "sleep", "."] * 3, [True, False, False] * 3)
+    (got,) = small.read([document], given=True)
+    assert got.sentences.tolist() == [0, 3, 6]
+    assert all(is_tree(got.heads[at : at + 3].tolist()) for at in (0, 3, 6))
+
+
+def test_names_are_spelled_out_by_tags_that_fit_together():
+    names = NAMES.entities[::-1]  # the teacher's order is its own
+    tags = [["B-ORG", "O"], ["I-PERSON", "L-ORG"], ["O", "U-GPE"], ["U-GPE", "O"]]
+    shares = [[0.9, 0.1], [0.5, 0.4], [0.6, 0.4], [0.8, 0.2]]
+    made = reading.Reading(
+        {"entity": np.array([[names.index(t) for t in row] for row in tags], np.int32)},
+        {"entity": np.array(shares, np.float32)},
+        np.zeros(4, np.float32), np.array([0, 3]), np.zeros(4, np.int32),
+    )  # fmt: skip
+    assert reading.names_of(made, names) == [(0, 2, "ORG"), (3, 4, "GPE")]
