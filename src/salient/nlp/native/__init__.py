@@ -150,16 +150,17 @@ class _Piece:
     def read(self, network: Network, known: Sequence[tuple[int, int, str, float]]) -> Parsed:
         must = np.zeros(len(self.start), np.bool_)
         must[self.first] = True
-        signs = _SIGNS
-        may = np.array([signs[form[-1]] for form in self.forms], np.bool_)
-        may[1:] = may[:-1]
+        signs, text = _SIGNS, self.text
+        may = np.zeros(len(must), np.bool_)
+        may[1:] = [signs[text[end - 1]] for end in self.end[:-1].tolist()]
         return network.read(self.forms, self._bits(must, known), must, may)
 
     def _bits(
         self, must: NDArray[np.bool_], known: Sequence[tuple[int, int, str, float]]
     ) -> NDArray[np.uint16]:
         start, end, text = self.start, self.end, self.text
-        spaced = np.ones(len(start), np.bool_)
+        spaced = np.zeros(len(start), np.bool_)
+        spaced[0] = start[0] > 0 and text[start[0] - 1].isspace()
         spaced[1:] = start[1:] > end[:-1]
         lined = must.copy()
         if text.find("\n", start[0], end[-1]) >= 0:

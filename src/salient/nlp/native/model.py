@@ -198,9 +198,9 @@ def save(
         if is_table(name):
             stored[name], stored[f"{name}.scale"] = _rounded(np.asarray(array, np.float32))
         else:
-            stored[name] = np.asarray(array, np.float16)
-            if not np.isfinite(stored[name]).all():
+            if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
                 raise InvalidInput("an array holds more than half floats can", array=name)
+            stored[name] = np.asarray(array, np.float16)
     stored["vectors.letters"], stored["vectors.offsets"] = _joined(words)
     stored["lexicon.letters"], stored["lexicon.offsets"] = _joined(lexicon)
     rules = [lexicon[w] for w in sorted(lexicon, key=str.encode)]

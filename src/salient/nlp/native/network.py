@@ -99,9 +99,10 @@ class Network:
         self._types = _Types(loaded)
         self._lemmas: dict[tuple[str, int, int], str] = {}
         about = loaded.model.description
-        self._root = _number(about.relations, "root")
-        self._loose = _number(about.relations, "parataxis", "dep")
-        self._not_root = _number(about.relations, "dep", "parataxis")
+        others = [name for name in about.relations if name != "root"]
+        self._root = _number(about.relations, "root", *others)
+        self._loose = _number(about.relations, "parataxis", "dep", *others, "root")
+        self._not_root = _number(about.relations, "dep", *others, "root")
 
     @property
     def description(self) -> Description:
@@ -169,8 +170,8 @@ class Network:
 
 
 def _number(names: Sequence[str], *wanted: str) -> int:
-    """Where the first of these stands that there is; else the first of all."""
-    return next((names.index(name) for name in wanted if name in names), 0)
+    """Where the first of these stands that there is."""
+    return next(names.index(name) for name in wanted if name in names)
 
 
 class _Types:

@@ -29,7 +29,7 @@ def description(**more):
     return model.Description(**(told | more))
 
 
-def arrays(about, words=WORDS, seed=5, scale=1.0):
+def arrays(about, words=WORDS, seed=5, scale=1.0, no_name=3.0):
     """As a network begins: no layer's numbers are much larger or smaller than those before it."""
     made = {}
     rng = np.random.default_rng(seed)
@@ -42,6 +42,7 @@ def arrays(about, words=WORDS, seed=5, scale=1.0):
             made[name] = scale * drawn * (2 / shape[1]) ** 0.5
         else:
             made[name] = 0.3 * drawn
+    made["ner.out.bias"][0] = no_name  # names are few
     return made
 
 
