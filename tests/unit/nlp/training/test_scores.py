@@ -99,6 +99,14 @@ def test_multiword_tokens_that_overlap_are_one_stretch():
     assert counts(scores["Tokens"]) == (1, 3, 3)  # e
 
 
+def test_a_stretch_grows_by_each_token_that_reaches_out_of_it():
+    # Text "abcd". Gold "ab" = x y, "cd" = z w; predicted "a", "bc" = z q, "d". The two z
+    # meet only because "bc" joins "ab" and "cd" to one stretch.
+    gold = [Sentence(forms=list("xyzw"), multiword=[(0, 2, "ab"), (2, 4, "cd")])]
+    found = [Sentence(forms=list("azqd"), multiword=[(1, 3, "bc")])]
+    assert counts(parsing_scores(gold, found)["Words"]) == (1, 4, 4)
+
+
 def test_columns_are_compared_at_aligned_words():
     found = Sentence(
         forms=["I", "do", "n't", "."],
