@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
@@ -29,7 +31,7 @@ MOST_TYPES: Final = 8192
 were not seen for the longest time.
 """
 
-_MOST_LEMMAS = 50_000
+_MOST_LEMMAS = 20_000
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -233,17 +235,23 @@ class _Types:
 
 
 def known_bits(
-    start: Ints, end: Ints, names: Iterable[tuple[int, int, str, float]]
+    start: Ints, end: Ints, names: Sequence[tuple[int, int, str, float]]
 ) -> NDArray[np.uint16]:
     """The bits of tokens that known names cover.
 
     Args:
-        start: (n,) where each token starts, in order.
+        start: (n,) where each token starts, in order; n is 1 at least.
         end: (n,) and where it ends.
-        names: (start, end, label, score), in order, as `Gazetteer.find` gives.
+        names: (start, end, label, score) of the whole text, in order, as `Gazetteer.find` gives.
+
+    Cost: linear in the names among the tokens; the others are not looked at.
     """
     bits = np.zeros(len(start), np.uint16)
-    for a, b, label, _ in names:
+    here = slice(
+        bisect.bisect_right(names, int(start[0]), key=itemgetter(1)),
+        bisect.bisect_left(names, int(end[-1]), key=itemgetter(0)),
+    )
+    for a, b, label, _ in names[here]:
         first, last = int(np.searchsorted(start, a)), int(np.searchsorted(end, b, side="right"))
         if first < last:
             kind = 4 + 2 * _KIND_OF.get(label, len(features.GAZETTEER_KINDS) - 1)

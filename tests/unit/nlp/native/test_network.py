@@ -156,3 +156,17 @@ def test_known_names_become_bits_of_their_tokens(names, bits):
     assert made.tolist() == bits
     assert made.dtype == np.uint16
     assert made.max(initial=0) < 1 << features.N_CONTEXT
+
+
+def test_known_names_of_other_parts_of_the_text_are_not_looked_at():
+    looked_at = []
+
+    class Name(tuple):
+        def __iter__(self):
+            looked_at.append(self[0])
+            return super().__iter__()
+
+    names = [Name((at, at + 3, "ORG", 1.0)) for at in range(0, 100_000, 4)]
+    start = np.arange(40_000, 40_080, 4, dtype=np.int32)
+    assert known_bits(start, start + 3, names).tolist() == [64] * 20
+    assert looked_at == start.tolist()
