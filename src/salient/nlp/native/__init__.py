@@ -1,0 +1,264 @@
+"""Salient's own language engine: one small network for all of it, and rules for what has a form."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salient.model import Annotations, Kind, Strings, Text, spans_from
+from salient.nlp import Engine, grammar, keyphrases, mentions
+from salient.nlp.assembly import Rows, join
+from salient.nlp.casing import Casing, is_shouted
+from salient.nlp.gazetteer import Gazetteer
+from salient.nlp.language import UNDETERMINED, identify_text
+from salient.nlp.native import features, tokenizer
+from salient.nlp.native.network import Loaded, Network, Parsed, known_bits, open_model
+from salient.nlp.rules_engine import RulesEngine, rule_rows
+from salient.nlp.units import Unit, units
+
+SHIPPED: Final = Path(__file__).with_name("models") / "english"
+
+PIECE_TOKENS: Final = 1000
+"""Tokens that are read as one sequence, a longer unit excepted. More gain no speed, and no sight of more than
+the network remembers.
+"""
+
+_REVISION = "1"
+"""Of this module and those that it is made of: part of the engine's version."""
+
+_LATIN_END = "\u0250"
+
+
+@final
+class NativeEngine(Engine):
+    """See `Engine`.
+
+    - Tables are read a cell at a time, mail headers a line at a time; code and page furniture get
+      tokens only.
+    - Headings and disclaimers in capitals are read in sentence case.
+    - A text too short to tell its language from is read as the model's language if its letters are
+      Latin.
+    - The gazetteer's names are shown to the network too, so that it takes them into account.
+    """
+
+    name: ClassVar[str] = "salient.native.v1"
+
+    def __init__(self, directory: Path = SHIPPED) -> None:
+        """The model is loaded at the first text.
+
+        Raises:
+            Misconfigured: the directory holds no model.
+        """
+        self._directory = directory
+        self._rules = RulesEngine()
+        self._network: Network | None = None
+
+    def _loaded(self) -> Loaded:
+        return open_model(self._directory)
+
+    @property
+    def version(self) -> str:
+        model = self._loaded().model.digest
+        parts = (_REVISION, model, mentions.RULES_VERSION, tokenizer.digest())
+        return hashlib.sha256("\0".join([*parts, str(PIECE_TOKENS)]).encode()).hexdigest()[:12]
+
+    @property
+    def languages(self) -> frozenset[str]:
+        return frozenset({self._loaded().model.description.language})
+
+    def annotate(
+        self, texts: Iterable[Text], *, gazetteer: Gazetteer | None = None
+    ) -> Iterator[Annotations]:
+        if self._network is None:
+            self._network = Network(self._loaded())
+        known = self._network.description.language
+        for text in texts:
+            language, score = identify_text(text)
+            if language == known or (language == UNDETERMINED and _latin(text.text)):
+                yield self._annotate(self._network, text, language, score, gazetteer)
+            else:
+                yield self._rules.annotate_as(text, language, score, gazetteer)
+
+    def _annotate(
+        self,
+        network: Network,
+        text: Text,
+        language: str,
+        score: float,
+        gazetteer: Gazetteer | None,
+    ) -> Annotations:
+        strings = Strings()
+        cut = list(units(text))
+        known = gazetteer.find(text.text, cut) if gazetteer else []
+        parts: list[Rows] = []
+        found: dict[tuple[int, int, str], float] = {}
+        for piece in _pieces(text.text, cut):
+            parsed = piece.read(network, known)
+            parts.append(_rows(network, piece, parsed, strings))
+            found |= _named(network, piece, parsed)
+        parts += [rule_rows(text.text, unit, strings) for unit in cut if not unit.prose]
+        tokens = join(parts)
+        values = grammar.find(text.text, cut)
+        names = [
+            (a, b, label, found.get((a, b, label), usual))
+            for a, b, label, usual in mentions.refine(text.text, found, cut, values)
+        ]
+        combined = mentions.combine(names, values, known)
+        phrases = keyphrases.extract(text.text, tokens, strings.table(), cut)
+        spans, key_spans = spans_from(combined, strings), spans_from(phrases, strings)
+        return Annotations(
+            engine=mentions.component_with(self.component, gazetteer),
+            language=language,
+            language_score=score,
+            strings=strings.table(),
+            tokens=tokens,
+            mentions=spans,
+            keyphrases=key_spans,
+        )
+
+
+def open_scheme(rest: str) -> NativeEngine:
+    """`native`, or `native:/path` of a model's directory."""
+    return NativeEngine(Path(rest)) if rest else NativeEngine()
+
+
+def _latin(text: str) -> bool:
+    letters = [c for c in text[:2000] if c.isalpha()]
+    return sum(c < _LATIN_END for c in letters) >= 0.8 * len(letters)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Tokens of some units, to be read as one sequence."""
+
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
+    forms: list[str]
+    first: NDArray[np.int64]
+    """Rows where the units begin."""
+    calmed: list[tuple[int, int]]
+    """Rows, half-open, of units that were in capitals."""
+    text: str
+
+    def read(self, network: Network, known: Sequence[tuple[int, int, str, float]]) -> Parsed:
+        must = np.zeros(len(self.start), np.bool_)
+        must[self.first] = True
+        signs, text = _SIGNS, self.text
+        may = np.zeros(len(must), np.bool_)
+        may[1:] = [signs[text[end - 1]] for end in self.end[:-1].tolist()]
+        return network.read(self.forms, self._bits(must, known), must, may)
+
+    def _bits(
+        self, must: NDArray[np.bool_], known: Sequence[tuple[int, int, str, float]]
+    ) -> NDArray[np.uint16]:
+        start, end, text = self.start, self.end, self.text
+        spaced = np.zeros(len(start), np.bool_)
+        spaced[0] = start[0] > 0 and text[start[0] - 1].isspace()
+        spaced[1:] = start[1:] > end[:-1]
+        lined = must.copy()
+        if text.find("\n", start[0], end[-1]) >= 0:
+            gaps = np.flatnonzero(spaced[1:]) + 1
+            lined[gaps] |= np.fromiter(
+                (
+                    text.find("\n", a, b) >= 0
+                    for a, b in zip(end[gaps - 1].tolist(), start[gaps].tolist(), strict=True)
+                ),
+                np.bool_,
+                len(gaps),
+            )
+        bits = (
+            spaced * np.uint16(features.SPACE_BEFORE)
+            | must * np.uint16(features.FIRST_OF_UNIT)
+            | lined * np.uint16(features.NEWLINE_BEFORE)
+        )
+        for a, b in self.calmed:
+            bits[a:b] |= np.uint16(features.CALMED)
+        return bits | known_bits(start, end, known) if known else bits
+
+
+class _Signs(dict[str, bool]):
+    """Whether a character is a sign, which a sentence can end with."""
+
+    def __missing__(self, character: str) -> bool:
+        self[character] = unicodedata.category(character)[0] in "PS"
+        return self[character]
+
+
+_SIGNS = _Signs()
+
+
+def _pieces(text: str, cut: Sequence[Unit]) -> Iterator[_Piece]:
+    casing = Casing(text, cut)
+    spans: list[NDArray[np.int32]] = []
+    forms: list[str] = []
+    first: list[int] = []
+    calmed: list[tuple[int, int]] = []
+    for unit in cut:
+        if not unit.prose:
+            continue
+        read = features.plain(text[unit.start : unit.end])
+        found = tokenizer.tokenize(read)
+        if first and len(forms) + len(found) > PIECE_TOKENS:
+            yield _together(text, spans, forms, first, calmed)
+            spans, forms, first, calmed = [], [], [], []
+        if unit.kind != Kind.FORM_FIELD and is_shouted(read):
+            read = casing.calm(read)
+            calmed.append((len(forms), len(forms) + len(found)))
+        first.append(len(forms))
+        forms += [read[a:b] for a, b in found.tolist()]
+        spans.append(found + unit.start)
+    if first:
+        yield _together(text, spans, forms, first, calmed)
+
+
+def _together(
+    text: str,
+    spans: Sequence[NDArray[np.int32]],
+    forms: list[str],
+    first: Sequence[int],
+    calmed: list[tuple[int, int]],
+) -> _Piece:
+    rows = np.concatenate(spans)
+    start, end = np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1])
+    return _Piece(start, end, forms, np.array(first), calmed, text)
+
+
+def _rows(network: Network, piece: _Piece, parsed: Parsed, strings: Strings) -> Rows:
+    about = network.description
+    sent_start = np.zeros(len(piece.start), np.bool_)
+    sent_start[parsed.sentences[:-1]] = True
+    return Rows(
+        start=piece.start,
+        end=piece.end,
+        lemma=strings.codes(network.lemmas(piece.forms, parsed)),
+        upos=_coded(parsed.tags[:, 0], about.upos, strings),
+        xpos=_coded(parsed.tags[:, 1], about.xpos, strings),
+        head=parsed.heads,
+        deprel=_coded(parsed.relations, about.relations, strings),
+        sent_start=sent_start,
+    )
+
+
+def _coded(numbers: NDArray[np.int32], names: Sequence[str], strings: Strings) -> NDArray[np.int32]:
+    """Codes of named numbers; those that are first met get theirs in the order of the names."""
+    codes = np.zeros(len(names), np.int32)
+    for number in np.flatnonzero(np.bincount(numbers, minlength=len(names))).tolist():
+        codes[number] = strings.code(names[number])
+    return codes[numbers]
+
+
+def _named(network: Network, piece: _Piece, parsed: Parsed) -> dict[tuple[int, int, str], float]:
+    labels = network.description.entities
+    rows = zip(parsed.entities.tolist(), parsed.entity_shares.tolist(), strict=True)
+    start, end = piece.start, piece.end
+    return {
+        (int(start[first]), int(end[last - 1]), labels[kind]): min(max(share, 0.01), 1.0)
+        for (first, last, kind), share in rows
+    }

@@ -1,0 +1,263 @@
+"""A model at work: words in, what the network and the decoders say of them out."""
+
+from __future__ import annotations
+
+import bisect
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salient.nlp.native import decode, features
+from salient.nlp.native.model import Description, Model, load
+
+if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
+    from salient.kernels.decode import entity_spans, trees
+    from salient.kernels.encoder import Encoder
+    from salient.kernels.types import type_rows
+else:
+    from salient.kernels._decode import entity_spans, trees
+    from salient.kernels._encoder import Encoder
+    from salient.kernels._types import type_rows
+
+MOST_TYPES: Final = 8192
+"""Word types that are remembered: 37 MB at the shipped model's width. New ones take the place of those that
+were not seen for the longest time.
+"""
+
+_MOST_LEMMAS = 20_000
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
+
+# Which weights make a head's scores: they are divided by its temperature.
+_SCALED = {
+    "upos": ("upos.weight", "upos.bias"), "xpos": ("xpos.weight", "xpos.bias"),
+    "feats": ("feats.weight", "feats.bias"), "lemma": ("lemma.weight", "lemma.bias"),
+    "start": ("start.weight", "start.bias"), "arc": ("arc.w", "arc.u", "arc.dist"),
+    "label": ("label.out.weight", "label.out.bias"), "ner": ("ner.out.weight", "ner.out.bias"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parsed:
+    """A sequence of n tokens, read. Shares are probabilities, as far as the model's temperatures make them so."""
+
+    tags: Ints
+    """(n, 4): numbers of upos, xpos, feats and the lemma's rule."""
+    tag_shares: Floats
+    sentences: Ints
+    """(n_sentences + 1,): rows where they begin, and n."""
+    starts: Floats
+    """(n,): the probability that a sentence begins here."""
+    heads: Ints
+    """(n,): the row of each token's head; a root is its own."""
+    head_shares: Floats
+    relations: Ints
+    """(n,): numbers of relations."""
+    relation_shares: Floats
+    entities: Ints
+    """(n_entities, 3): first row, end (half-open) and type of each name, in order."""
+    entity_shares: Floats
+    """The mean probability of its tags."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A model and its network, which threads and engines of a process share."""
+
+    model: Model
+    encoder: Encoder
+    distance: Floats
+
+
+@cache
+def open_model(directory: Path) -> Loaded:
+    """Load once a process.
+
+    Raises:
+        Misconfigured, Corrupt: see `salient.nlp.native.model.load`.
+    """
+    model = load(directory)
+    arrays = dict(model.arrays)
+    for head, names in _SCALED.items():
+        for name in names:
+            arrays[name] = arrays[name] / np.float32(model.description.temperature(head))
+    return Loaded(model, Encoder(arrays), arrays["arc.dist"])
+
+
+@final
+class Network:
+    """Reads tokens by one model. Not safe for threads: it remembers words."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._types = _Types(loaded)
+        self._lemmas: dict[tuple[str, int, int], str] = {}
+        about = loaded.model.description
+        others = [name for name in about.relations if name != "root"]
+        self._root = _number(about.relations, "root", *others)
+        self._loose = _number(about.relations, "parataxis", "dep", *others, "root")
+        self._not_root = _number(about.relations, "dep", *others, "root")
+
+    @property
+    def description(self) -> Description:
+        return self._loaded.model.description
+
+    def read(
+        self,
+        forms: Sequence[str],
+        bits: NDArray[np.uint16],
+        must: NDArray[np.bool_],
+        may: NDArray[np.bool_],
+    ) -> Parsed:
+        """Read a sequence of tokens.
+
+        Args:
+            forms: as the network should see them: see `features.plain`.
+            bits: of each token in its place, as `features` has them.
+            must: sentences that begin for sure, as in `decode.sentence_bounds`.
+            may: where sentences can begin.
+
+        Cost: linear in the tokens.
+        """
+        encoder = self._loaded.encoder
+        table, slots = self._types.slots(forms)
+        reading = encoder.read(table, slots, bits)
+        sentences, stretches = decode.sentence_bounds(reading.start, must, may)
+        heads, head_shares = trees(
+            reading.heads, reading.deps, encoder.root, self._loaded.distance, stretches
+        )
+        loose = decode.joined(heads, sentences, stretches)
+        relations, relation_shares = encoder.relations(reading, heads)
+        roots = heads == np.arange(len(heads))
+        relations[(relations == self._root) & ~roots] = self._not_root
+        relations[roots] = self._root
+        relations[loose] = self._loose
+        entities, entity_shares = entity_spans(reading.entities, sentences)
+        starts = np.float32(0.5) + np.float32(0.5) * np.tanh(reading.start / np.float32(2))
+        return Parsed(
+            reading.tags, reading.shares, sentences, starts, heads, head_shares, relations,
+            relation_shares, entities, entity_shares,
+        )  # fmt: skip
+
+    def lemmas(self, forms: Sequence[str], parsed: Parsed) -> list[str]:
+        """The lemma of each token: by the lexicon, else by the rule that the network chose, else its form."""
+        known = self._lemmas
+        keys = list(zip(forms, parsed.tags[:, 0].tolist(), parsed.tags[:, 3].tolist(), strict=True))
+        found = list(map(known.get, keys))
+        if None in found:
+            if len(known) > _MOST_LEMMAS:
+                known.clear()
+            for key in {k for k, lemma in zip(keys, found, strict=True) if lemma is None}:
+                known[key] = self._lemma(*key)
+            found = [
+                known.get(k) or self._lemma(*k) if lemma is None else lemma
+                for k, lemma in zip(keys, found, strict=True)
+            ]
+        return found  # type: ignore[return-value]
+
+    def _lemma(self, form: str, upos: int, choice: int) -> str:
+        model = self._loaded.model
+        small = form.lower()
+        at = model.lexicon.find(f"{small}\t{model.description.upos[upos]}")
+        rule = int(model.lexicon_rules[at]) if at >= 0 else choice
+        return decode.lemma_by(model.description.rules[rule], form) or small
+
+
+def _number(names: Sequence[str], *wanted: str) -> int:
+    """Where the first of these stands that there is."""
+    return next(names.index(name) for name in wanted if name in names)
+
+
+class _Types:
+    """Vectors and projections of the word types that were seen lately."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._encoder, self._vocabulary = loaded.encoder, loaded.model.vocabulary
+        self._table = np.empty((MOST_TYPES, self._encoder.type_width), np.float32)
+        self._slots: dict[str, int] = {}
+        self._free = list(range(MOST_TYPES - 1, -1, -1))
+        self._used = np.zeros(MOST_TYPES, np.int64)
+        self._now = 0
+
+    def slots(self, forms: Sequence[str]) -> tuple[Floats, Ints]:
+        """A table, and the row of each form in it; good until the next call."""
+        found = list(map(self._slots.get, forms))
+        self._now += 1
+        if None in found:
+            new = list(
+                dict.fromkeys(f for f, slot in zip(forms, found, strict=True) if slot is None)
+            )
+            seen = [slot for slot in found if slot is not None]
+            if len(set(seen)) + len(new) > MOST_TYPES:
+                return self._apart(forms)
+            self._used[seen] = self._now
+            self._add(new)
+            found = list(map(self._slots.get, forms))
+        slots = np.array(found, np.int32)
+        self._used[slots] = self._now
+        return self._table, slots
+
+    def _add(self, forms: Sequence[str]) -> None:
+        if len(forms) > len(self._free):
+            self._forget(max(len(forms), MOST_TYPES // 2))
+        slots = [self._free.pop() for _ in forms]
+        self._table[slots] = self._worked_out(forms)
+        self._slots.update(zip(forms, slots, strict=True))
+
+    def _forget(self, count: int) -> None:
+        """Make room for so many, but leave those that are needed now."""
+        old = np.argsort(self._used, kind="stable")[:count]
+        dropped = set(old[self._used[old] < self._now].tolist())
+        self._slots = {f: s for f, s in self._slots.items() if s not in dropped}
+        held = set(self._slots.values())
+        self._free = [slot for slot in range(MOST_TYPES - 1, -1, -1) if slot not in held]
+
+    def _apart(self, forms: Sequence[str]) -> tuple[Floats, Ints]:
+        """More types at once than are remembered: a table for them alone."""
+        numbers = {form: at for at, form in enumerate(dict.fromkeys(forms))}
+        slots = np.fromiter(map(numbers.__getitem__, forms), np.int32, len(forms))
+        return self._worked_out(list(numbers)), slots
+
+    def _worked_out(self, forms: Sequence[str]) -> Floats:
+        rows = type_rows(forms, features.SIZES)
+        words = np.zeros(len(forms), np.int32)
+        if len(self._vocabulary):
+            words[:] = [1 + self._vocabulary.find(norm) for norm in features.norms(forms)]
+        return self._encoder.types(rows, words)
+
+
+def known_bits(
+    start: Ints, end: Ints, names: Sequence[tuple[int, int, str, float]]
+) -> NDArray[np.uint16]:
+    """The bits of tokens that known names cover.
+
+    Args:
+        start: (n,) where each token starts, in order; n is 1 at least.
+        end: (n,) and where it ends.
+        names: (start, end, label, score) of the whole text, in order, as `Gazetteer.find` gives.
+
+    Cost: linear in the names among the tokens; the others are not looked at.
+    """
+    bits = np.zeros(len(start), np.uint16)
+    here = slice(
+        bisect.bisect_right(names, int(start[0]), key=itemgetter(1)),
+        bisect.bisect_left(names, int(end[-1]), key=itemgetter(0)),
+    )
+    for a, b, label, _ in names[here]:
+        first, last = int(np.searchsorted(start, a)), int(np.searchsorted(end, b, side="right"))
+        if first < last:
+            kind = 4 + 2 * _KIND_OF.get(label, len(features.GAZETTEER_KINDS) - 1)
+            bits[first] |= 1 << kind
+            bits[first + 1 : last] |= 2 << kind
+    return bits
+
+
+_KIND_OF = {"PERSON": 0, "ORG": 1, "GPE": 2, "LOC": 2, "FAC": 2}

@@ -1,0 +1,86 @@
+"""A treebank of a few sentences, made up here, and a network small enough to learn it in seconds."""
+
+from pathlib import Path
+from typing import Any
+
+from salient.nlp.native import features
+from salient.nlp.training import conllu, entities
+from salient.nlp.training.data import Builder, Gold, Labels, Types
+from salient.nlp.training.fit import Recipe
+from salient.nlp.training.network import Sizes
+from salient.nlp.training.pieces import Changes
+
+# form lemma upos xpos feats head relation name
+_ANNA = "Anna Anna PROPN NNP Number=Sing 2 nsubj B-PER"
+_SENTENCES = [
+    [_ANNA, "sees see VERB VBZ Tense=Pres 0 root O", "Halden Halden PROPN NNP Number=Sing 2 obj B-LOC",
+     ". . PUNCT . _ 2 punct O"],
+    ["Cats cat NOUN NNS Number=Plur 2 nsubj O", "sleep sleep VERB VBP Tense=Pres 0 root O",
+     ". . PUNCT . _ 2 punct O"],
+    [_ANNA, "walked walk VERB VBD Tense=Past 0 root O", "home home ADV RB _ 2 advmod O",
+     ". . PUNCT . _ 2 punct O"],
+    ["The the DET DT Definite=Def 3 det O", "Kestrel Kestrel PROPN NNP Number=Sing 3 compound B-ORG",
+     "Group Group PROPN NNP Number=Sing 4 nsubj I-ORG", "bought buy VERB VBD Tense=Past 0 root O",
+     "two two NUM CD NumType=Card 6 nummod O", "ships ship NOUN NNS Number=Plur 4 obj O",
+     ". . PUNCT . _ 4 punct O"],
+    ["We we PRON PRP Person=1 4 nsubj O", "do do AUX VBP _ 4 aux O", "n't not PART RB _ 4 advmod O",
+     "know know VERB VB _ 0 root O", "her she PRON PRP Case=Acc 4 obj O", "! ! PUNCT . _ 4 punct O"],
+]  # fmt: skip
+
+
+def treebank(copies: int = 1) -> str:
+    """The sentences as CoNLL-U, a document for each copy."""
+    out: list[str] = []
+    for copy in range(copies):
+        out.append(f"# newdoc id = d{copy}")
+        for at, sentence in enumerate(_SENTENCES):
+            out.append(f"# sent_id = d{copy}-{at}")
+            for number, row in enumerate(sentence, 1):
+                form, lemma, upos, xpos, feats, head, relation, _ = row.split()
+                if form == "do":
+                    out.append(f"{number}-{number + 1}\tdon't" + "\t_" * 8)
+                misc = "SpaceAfter=No" if number == len(sentence) - 1 else "_"
+                out.append(
+                    "\t".join(
+                        [str(number), form, lemma, upos, xpos, feats, head, relation, "_", misc]
+                    )
+                )
+            out.append("")
+    return "\n".join(out) + "\n"
+
+
+def names(copies: int = 1) -> dict[str, entities.Tagged]:
+    tagged = {}
+    for copy in range(copies):
+        for at, sentence in enumerate(_SENTENCES):
+            forms = tuple(row.split()[0] for row in sentence)
+            spans = tuple(entities.bio_spans([row.split()[-1] for row in sentence]))
+            allowed = tuple(entities.UNER.allowed(len(forms), spans))
+            tagged[f"d{copy}-{at}"] = entities.Tagged(f"d{copy}-{at}", forms, allowed, spans)
+    return tagged
+
+
+def gold(folder: Path, copies: int = 4) -> Gold:
+    """The same sentences to train on and to choose by."""
+    file = folder / "made_up.conllu"
+    file.write_text(treebank(copies), encoding="utf-8")
+    documents = conllu.read(file)
+    labels, types = Labels.learn(documents), Types()
+    builder = Builder(types, labels)
+    for document in documents:
+        builder.treebank(document, names(copies))
+    columns = builder.columns()
+    return Gold(labels, types, columns, {"ewt": columns}, {})
+
+
+def sizes(labels: Labels, **others: Any) -> Sizes:
+    """Small ones, of tables too: a model directory needs the true tables."""
+    tables = tuple((rows, 4) for rows, _ in features.TABLES)
+    small = {"tables": tables, "grams": (features.GRAM_TABLE[0], 8)} | others
+    return Sizes.of(labels, width=16, state=12, tag=16, arc=12, label=12, entity=12, **small)
+
+
+RECIPE = Recipe(
+    epochs=30, n_words=60, rate=0.02, decay=0.0, average=0.9, dropout=0.0, word_dropout=0.0,
+    changes=Changes(upper=0, lower=0, title=0, no_stop=0, newlines=0, gazetteer=0),
+)  # fmt: skip
