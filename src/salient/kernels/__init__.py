@@ -8,14 +8,22 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
+    from salient.kernels.decode import entity_spans, spanning_tree, trees
+    from salient.kernels.encoder import Encoder
     from salient.kernels.hashing import hashed_sums
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, token_spans, utf8_offsets
+    from salient.kernels.tokens import word_spans
+    from salient.kernels.types import type_rows
 else:
     try:
+        from salient.kernels._decode import entity_spans, spanning_tree, trees
+        from salient.kernels._encoder import Encoder
         from salient.kernels._hashing import hashed_sums
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, token_spans, utf8_offsets
+        from salient.kernels._tokens import word_spans
+        from salient.kernels._types import type_rows
     except ImportError as exc:
         raise ImportError(
             "the compiled kernels are missing: build them (pip install -e .), "
@@ -23,5 +31,6 @@ else:
         ) from exc
 
 __all__ = [
-    "chunk_spans", "hashed_sums", "longest_phrases", "token_spans", "utf8_offsets", "word_codes", "word_hashes",
+    "Encoder", "chunk_spans", "entity_spans", "hashed_sums", "longest_phrases", "spanning_tree", "token_spans", "trees",
+    "type_rows", "utf8_offsets", "word_codes", "word_hashes", "word_spans",
 ]  # fmt: skip
