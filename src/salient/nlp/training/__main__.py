@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salient.errors import Error, Misconfigured
+from salient.nlp.training import pytorch
 
 if TYPE_CHECKING:
     from salient.nlp.training import fit
@@ -76,8 +77,7 @@ def _say(line: str) -> None:
 
 
 def _fit(chosen: argparse.Namespace) -> None:
-    import torch
-
+    torch = pytorch()
     from salient.nlp.training import calibration, data, export, fit
     from salient.nlp.training.network import Sizes, Student
 

@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from salient.errors import Error, Misconfigured
 from salient.nlp.native import features
-from salient.nlp.training import conllu, corpora, data, entities, scores, silver, vectors
+from salient.nlp.training import (
+    conllu,
+    corpora,
+    data,
+    entities,
+    pytorch,
+    scores,
+    silver,
+    vectors,
+)
 from salient.nlp.training.corpora import Words
 from salient.nlp.training.entities import BEGIN, INSIDE, LAST, OUTSIDE, UNIT
 
@@ -288,14 +297,13 @@ def _said(
 
 
 def _learn(chosen: argparse.Namespace) -> None:
-    import torch
+    minilm, torch = _minilm(chosen), pytorch()
     from safetensors.torch import load_file
 
     from salient.nlp.training import minilm as pieces
     from salient.nlp.training.reading import Teacher
     from salient.nlp.training.teacher import Recipe, Training
 
-    minilm = _minilm(chosen)
     torch.set_num_threads(chosen.threads)
     documents, names, allowed = gold_documents(chosen.data, silver.spacy_finder())
     training = Training(pieces.Sizes(), names, Recipe(epochs=chosen.epochs, seed=chosen.seed))

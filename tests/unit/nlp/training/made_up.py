@@ -1,14 +1,9 @@
-"""A treebank of a few sentences, made up here, and a network small enough to learn it in seconds."""
+"""A treebank of a few sentences, made up here."""
 
 from pathlib import Path
-from typing import Any
 
-from salient.nlp.native import features
 from salient.nlp.training import conllu, entities
 from salient.nlp.training.data import Builder, Gold, Labels, Types
-from salient.nlp.training.fit import Recipe
-from salient.nlp.training.network import Sizes
-from salient.nlp.training.pieces import Changes
 
 # form lemma upos xpos feats head relation name
 _ANNA = "Anna Anna PROPN NNP Number=Sing 2 nsubj B-PER"
@@ -71,16 +66,3 @@ def gold(folder: Path, copies: int = 4) -> Gold:
         builder.treebank(document, names(copies))
     columns = builder.columns()
     return Gold(labels, types, columns, {"ewt": columns}, {})
-
-
-def sizes(labels: Labels, **others: Any) -> Sizes:
-    """Small ones, of tables too: a model directory needs the true tables."""
-    tables = tuple((rows, 4) for rows, _ in features.TABLES)
-    small = {"tables": tables, "grams": (features.GRAM_TABLE[0], 8)} | others
-    return Sizes.of(labels, width=16, state=12, tag=16, arc=12, label=12, entity=12, **small)
-
-
-RECIPE = Recipe(
-    epochs=30, n_words=60, rate=0.02, decay=0.0, average=0.9, dropout=0.0, word_dropout=0.0,
-    changes=Changes(upper=0, lower=0, title=0, no_stop=0, newlines=0, gazetteer=0),
-)  # fmt: skip

@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch", reason="the extra `train` is not installed"
 
 from salient.nlp.training.calibration import temperatures  # noqa: E402 -- only where PyTorch is
 from salient.nlp.training.network import Student  # noqa: E402 -- the same
-from tests.unit.nlp.training.made_up import gold, sizes  # noqa: E402 -- the same
+from tests.unit.nlp.training.made_up import gold  # noqa: E402 -- the same
+from tests.unit.nlp.training.small_student import sizes  # noqa: E402 -- the same
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from salient.kernels.types import type_rows  # noqa: E402 -- the same
 from salient.nlp.native import features, model  # noqa: E402 -- the same
 from salient.nlp.training import export, pieces  # noqa: E402 -- the same
 from salient.nlp.training.network import Student  # noqa: E402 -- the same
-from tests.unit.nlp.training.made_up import gold, sizes  # noqa: E402 -- the same
+from tests.unit.nlp.training.made_up import gold  # noqa: E402 -- the same
+from tests.unit.nlp.training.small_student import sizes  # noqa: E402 -- the same
 
 SHIPPED = {"tables": features.TABLES, "grams": features.GRAM_TABLE}
 

@@ -11,7 +11,8 @@ from salient.errors import Corrupt  # noqa: E402 -- only where PyTorch is
 from salient.nlp.training import evaluation, export, fit, pieces  # noqa: E402 -- the same
 from salient.nlp.training.data import UNKNOWN  # noqa: E402 -- the same
 from salient.nlp.training.network import Loss, Student, Weights, scan  # noqa: E402 -- the same
-from tests.unit.nlp.training.made_up import RECIPE, gold, sizes  # noqa: E402 -- the same
+from tests.unit.nlp.training.made_up import gold  # noqa: E402 -- the same
+from tests.unit.nlp.training.small_student import RECIPE, sizes  # noqa: E402 -- the same
 
 
 def student(made, seed=1):
