@@ -184,7 +184,8 @@ def sample(
             if room <= 0:
                 break
             room -= len(excerpt.text.split())
-            drawn.append((key, excerpt))
+            # Not by the key that drew it: a source of which few are drawn has low keys only.
+            drawn.append((hash_bytes(key.to_bytes(8, "little")), excerpt))
     return [e for _, e in sorted(drawn, key=lambda pair: pair[0])]
 
 

@@ -18,7 +18,8 @@ A shard is one `.npz` with these arrays, n words of d documents:
 Fine types of entities come from three readers that are wrong in different places: the teacher, whose
 names of people, organisations and places are learned from gold; the installed spaCy model, which knows all
 eighteen OntoNotes types; the grammar, which knows values. Where they agree that is the label, where not
-each of their readings is allowed. spaCy is a source of labels here and nothing else: it does not run where
+each of their readings is allowed. An amount that the grammar sees is settled ("$" is part of it), and what a
+contract calls its parties ("Licensee") is no name. spaCy is a source of labels here and nothing else: it does not run where
 the trained model does.
 """
 
@@ -63,6 +64,15 @@ _CORE = frozenset(["PERSON", "ORG", "GPE", "LOC", "FAC"])
 _PLACES = frozenset(["GPE", "LOC", "FAC"])
 _SURE = 0.9
 """Of what it learned from gold, the teacher is believed against the others from here on."""
+
+_AMOUNTS = frozenset(["MONEY", "PERCENT"])
+_PARTIES = frozenset(
+    "affiliate agent assignee assignor bank borrower buyer client company consultant contractor customer "
+    "developer distributor employee employer executive franchisee franchisor grantee grantor guarantor holder "
+    "investor landlord lender lessee lessor licensee licensor manager manufacturer merchant operator owner "
+    "party parties purchaser reseller seller shareholder sponsor stockholder subcontractor sublicensee "
+    "supplier tenant trustee vendor".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +205,7 @@ def label(documents: Sequence[Words], teacher: Teacher, finders: Sequence[Finder
     allowed: list[int] = []
     for i, reading in enumerate(readings):
         sets = allowed_tags(reading, teacher.names.entities, [spans[i] for spans in found])
+        settle(sets, kept[i].forms, [spans[i] for spans in found])
         allowed += [numbers.setdefault(s, len(numbers)) for s in sets]
     sizes = np.cumsum([0, *(len(d.forms) for d in kept)])
     names = teacher.names
@@ -255,6 +266,28 @@ def allowed_tags(
             silent = votes and not spoken
             sets.append(own_set | sum(1 << t for t in spoken) | (1 if silent else 0))
     return sets
+
+
+def settle(sets: list[int], forms: Sequence[str], others: Sequence[Sequence[Span]]) -> None:
+    """Leave one tag where a rule is surer than any reader: amounts of money and words for parties."""
+    spans = [span for found in others for span in found if span[2] in _AMOUNTS]
+    for start, end, name in spans:
+        # "more than $ 5 million" is one amount: the longest of those that hold this one.
+        whole = max(
+            (s for s in spans if s[2] == name and s[0] <= start and end <= s[1]),
+            key=lambda s: s[1] - s[0],
+        )
+        for at, tag in enumerate(_tags(whole[1] - whole[0], [(0, whole[1] - whole[0], name)])):
+            sets[whole[0] + at] = 1 << tag
+    for at, form in enumerate(forms):
+        alone = sets[at] & ~(_SINGLE | 1) == 0
+        if alone and form.casefold() in _PARTIES:
+            sets[at] = 1
+
+
+_SINGLE = sum(
+    1 << (1 + 4 * entities.TYPES.index(name) + entities.UNIT) for name in ("PERSON", "ORG")
+)
 
 
 def _belief(
@@ -452,6 +485,9 @@ def _soft(shard: Shard, gold: Gold, part: slice) -> dict[str, Soft]:
     labels, shares = soft["entity"]
     masks = entities.masks(shard.sets)[shard.allowed[part]]
     shares = np.where(np.take_along_axis(masks, labels.astype(np.int64), 1), shares, 0)
+    only = masks.sum(1) == 1  # is the label, even where the teacher did not think of it
+    labels[only, 0], shares[only, 0] = masks[only].argmax(1), 1
+    shares[only, 1:] = 0
     soft["entity"] = (labels, shares.astype(np.float16))
     soft["head"] = _tree_first(shard, part)
     return soft

@@ -56,6 +56,15 @@ def test_a_smaller_share_is_a_part_of_the_larger_sample(folder):
     assert [e for e in whole if e in set(half)] == half
 
 
+def test_a_source_of_which_little_is_drawn_is_spread_over_the_sample(folder):
+    rare, whole = _sources()
+    drawn = corpora.sample(folder, sources=[dataclasses.replace(rare, words=4000), whole])
+    places = [i / len(drawn) for i, e in enumerate(drawn) if e.source == "knowledgenet"]
+    assert len(places) > 10
+    assert 0.2 < sum(places) / len(places) < 0.8
+    assert [e.source for e in drawn] != sorted(e.source for e in drawn)
+
+
 def test_contracts_for_development_are_never_drawn(folder):
     sources = [dataclasses.replace(s, words=10**9) for s in _sources()]
     drawn = {e.name.partition("#")[0] for e in corpora.sample(folder, sources=sources)}

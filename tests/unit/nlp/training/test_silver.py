@@ -1,3 +1,4 @@
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,6 +59,23 @@ def test_longer_spans_allow_tags_by_position():
     assert got == [
         bits("B-ORG", "B-WORK_OF_ART"), bits("L-ORG", "I-WORK_OF_ART"), bits("O", "L-WORK_OF_ART"),
     ]  # fmt: skip
+
+
+def test_an_amount_is_the_longest_that_somebody_sees():
+    forms = ["more", "than", "$", "5", "million", "or", "7", "%"]
+    sets = [bits("O", "U-CARDINAL")] * 8
+    spacy, grammar = [(0, 5, "MONEY")], [(2, 5, "MONEY"), (6, 8, "PERCENT")]
+    silver.settle(sets, forms, [spacy, grammar])
+    money = ["B-MONEY", "I-MONEY", "I-MONEY", "I-MONEY", "L-MONEY"]
+    assert sets[:5] == [bits(tag) for tag in money]
+    assert sets[5:] == [bits("O", "U-CARDINAL"), bits("B-PERCENT"), bits("L-PERCENT")]
+
+
+def test_a_contracts_word_for_a_party_is_no_name_unless_it_is_part_of_one():
+    forms = ["Licensee", "Anna", "Bank", "Bank"]
+    sets = [bits("U-PERSON"), bits("U-PERSON"), bits("L-ORG"), bits("U-ORG", "O")]
+    silver.settle(sets, forms, [])
+    assert sets == [bits("O"), bits("U-PERSON"), bits("L-ORG"), bits("O")]
 
 
 def test_the_grammar_finds_values_between_words():
@@ -197,8 +215,19 @@ def test_tags_that_are_ruled_out_have_no_share():
     columns = silver.columns(shard, gold())
     labels, shares = columns.soft["entity"]
     assert TAGS[labels[0, 0]] == "U-PERSON"
-    assert shares[0].tolist() == [np.float16(0.6), 0, 0, 0]
+    assert shares[0].tolist() == [1, 0, 0, 0]
     assert columns.known.tolist() == [1, 0, 1, 0]
+
+
+def test_the_only_tag_left_is_the_label_though_the_teacher_did_not_think_of_it():
+    shard = silver.label(documents(1), FixedTeacher())
+    money = len(shard.sets)
+    shard = dataclasses.replace(
+        shard, sets=(*shard.sets, bits("U-MONEY")), allowed=np.full(4, money, np.uint16)
+    )
+    labels, shares = silver.columns(shard, gold()).soft["entity"]
+    assert [TAGS[i] for i in labels[:, 0]] == ["U-MONEY"] * 4
+    assert shares[:, 0].tolist() == [1] * 4
 
 
 def test_the_stream_begins_again_behind_the_last_document(tmp_path, monkeypatch):
