@@ -28,7 +28,8 @@ def soak():
 def course(soak, start, first, last, memory):
     """A sample every ten seconds, a hundred documents each."""
     return [
-        soak.Sample(n / 10, start, n, {"worker": memory(n)}) for n in range(first, last + 1, 100)
+        soak.Sample(n / 10, start, n, {"worker": memory(n)}, {"worker": 7})
+        for n in range(first, last + 1, 100)
     ]
 
 
@@ -45,13 +46,13 @@ def test_the_slope_is_of_one_stretch_and_not_of_a_restart(soak):
 
 def test_a_role_that_is_gone_at_times_is_fitted_to_when_it_was_there(soak):
     samples = course(soak, 1, 0, 10_000, lambda n: 50e6)
-    samples[::2] = [soak.Sample(s.seconds, s.start, s.documents, {}) for s in samples[::2]]
+    samples[::2] = [soak.Sample(s.seconds, s.start, s.documents, {}, {}) for s in samples[::2]]
     assert soak.slopes(samples) == {"worker": pytest.approx(0.0, abs=1e-6)}
 
 
 def test_rates_leave_the_time_between_two_starts_out(soak):
     samples = course(soak, 1, 0, 2_000, lambda n: 1) + [
-        soak.Sample(s.seconds + 500, 2, s.documents, s.memory)
+        soak.Sample(s.seconds + 500, 2, s.documents, s.memory, s.mapped)
         for s in course(soak, 2, 2_000, 4_000, lambda n: 1)
     ]
     assert soak.rates(samples, parts=4) == [10.0] * 4
@@ -61,7 +62,7 @@ def test_the_course_is_written_as_a_table_and_a_picture(soak, tmp_path):
     samples = course(soak, 1, 0, 1_000, lambda n: 100e6 + n)
     soak.write(samples, tmp_path / "soak", "a <run> & more")
     rows = (tmp_path / "soak.csv").read_text("utf-8").splitlines()
-    assert rows[0] == "seconds,start,documents,worker_bytes"
+    assert rows[0] == "seconds,start,documents,worker_bytes,worker_mapped_bytes"
     assert len(rows) == 12
     picture = ElementTree.fromstring((tmp_path / "soak.svg").read_text("utf-8"))
     lines = picture.findall("{http://www.w3.org/2000/svg}polyline")
