@@ -1,6 +1,9 @@
 """Every search backend keeps the same promises."""
 
+import contextlib
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -84,6 +87,19 @@ def index(opened):
 @pytest.fixture
 def reopen(opened):
     return opened
+
+
+@pytest.mark.parametrize("template", [EMBEDDED, POSTGRES])
+def test_many_may_open_a_new_index_at_once(space, template):
+    url, together = space(template), threading.Barrier(4)
+
+    def opens():
+        together.wait()
+        with contextlib.closing(SearchIndex.open(url, SCHEMA)) as index:
+            return index.count()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert [f.result() for f in [threads.submit(opens) for _ in range(4)]] == [0] * 4
 
 
 class TestSearch(SearchContract):

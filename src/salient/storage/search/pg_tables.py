@@ -65,6 +65,7 @@ class Tables:
         self._names: dict[str, sql.Composable] = {
             part: sql.Identifier(_short(schema), f"{short}_{part}") for part in parts
         }
+        self._state = _short(schema), f"{short}_state"
         self._names["schema"] = sql.Identifier(_short(schema))
         self._names["dim"] = sql.Literal(fields.vector_dim or 1)
         self._names["near"] = sql.Identifier(f"{short}_near")
@@ -110,11 +111,18 @@ class Tables:
         return vectors
 
     def _there(self, connection: Connection) -> bool:
-        name = self.sql("{state}").as_string(connection)
-        return only_row(connection, "select to_regclass(%s) is not null", [name])[0] is True
+        # From the catalogue's rows: `to_regclass` remembers what was not there a moment ago.
+        (there,) = only_row(
+            connection,
+            "select exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+            " where n.nspname = %s and c.relname = %s)",
+            list(self._state),
+        )
+        return there is True
 
     def _make(self, connection: Connection) -> None:
-        if only_row(connection, "select to_regnamespace(%s) is null", [self.sql("{schema}").as_string(connection)])[0]:  # fmt: skip
+        known = "select exists (select from pg_catalog.pg_namespace where nspname = %s)"
+        if not only_row(connection, known, [self._state[0]])[0]:
             connection.execute(self.sql("create schema {schema}"))
         connection.execute(self.sql(_MADE))
         vectors = self._fields.vector_dim is not None and _has_vectors(connection)
