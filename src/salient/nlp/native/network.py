@@ -155,13 +155,10 @@ class Network:
         if None in found:
             if len(known) > _MOST_LEMMAS:
                 known.clear()
-            for key in {k for k, lemma in zip(keys, found, strict=True) if lemma is None}:
+            for key in set(keys).difference(known):
                 known[key] = self._lemma(*key)
-            found = [
-                known.get(k) or self._lemma(*k) if lemma is None else lemma
-                for k, lemma in zip(keys, found, strict=True)
-            ]
-        return found  # type: ignore[return-value]
+            return [known[key] for key in keys]
+        return [lemma for lemma in found if lemma is not None]
 
     def _lemma(self, form: str, upos: int, choice: int) -> str:
         model = self._loaded.model

@@ -144,10 +144,8 @@ def _vectors(file: Path | None) -> tuple[list[str], Any]:
     """The norms in the order of their bytes, and the table, whose first row is of the unknown."""
     if file is None:
         return [], None
-    import torch
-
     words, rows = importlib.import_module("salient.nlp.training.vectors").read(file)
-    return list(words), torch.from_numpy(rows)
+    return list(words), pytorch().from_numpy(rows)
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:

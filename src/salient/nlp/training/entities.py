@@ -7,7 +7,7 @@ set of tags, as bits of an integer: bit 0 is O, and type t of `TYPES` has B, I, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -328,10 +328,11 @@ def _name(sentence: Sentence, mention: Span) -> tuple[int, int] | None:
         first -= 1
     while last + 1 in core:
         last += 1
-    skipped: Callable[[int], bool] = lambda i: (  # noqa: E731 -- of two loops and these locals
-        sentence.upos[i] in ("DET", "PUNCT")
-        or (kind == "person" and sentence.forms[i].rstrip(".").casefold() in _TITLES)
-    )
+
+    def skipped(i: int) -> bool:
+        titled = kind == "person" and sentence.forms[i].rstrip(".").casefold() in _TITLES
+        return sentence.upos[i] in ("DET", "PUNCT") or titled
+
     while first < last and skipped(first):
         first += 1
     while last > first and sentence.upos[last] in ("PUNCT", "PART", "ADP", "DET", "CCONJ"):

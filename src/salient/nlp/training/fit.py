@@ -114,7 +114,7 @@ class Run:
             if not losses:
                 continue
             self._optimizer.zero_grad()
-            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+            torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call] # PyTorch has no types for it
             torch.nn.utils.clip_grad_norm_(self._weights, self.recipe.clip)
             for group in self._optimizer.param_groups:
                 group["lr"] = self._rate()

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeAlias
 
-LOWER, KEEP, TITLE, UPPER = range(4)
-"""What becomes of the case: all small letters, as the form and `to` have it, "Abc", "ABC"."""
+from salient.nlp.native.decode import KEEP, LOWER, TITLE, UPPER, lemma_by
 
 Tree: TypeAlias = "tuple[str, str] | tuple[int, int, Tree, Tree] | None"
 Rule: TypeAlias = tuple[int, Tree]
@@ -58,40 +57,12 @@ def _common(one: str, two: str) -> tuple[int, int, int]:
     return best
 
 
-def apply(rule: Rule, form: str) -> str | None:
-    """The lemma by a rule, or None where the rule does not fit the form."""
-    casing, edit = rule
-    made = _edited(edit, form)
-    return None if made is None else _cased(made, casing)
-
-
-def _edited(edit: Tree, form: str) -> str | None:
-    if edit is None:
-        return None if form else ""
-    if len(edit) == 2:
-        return edit[1] if form.lower() == edit[0] else None
-    first, last, left, right = edit
-    if len(form) < first + last:
-        return None
-    end = len(form) - last
-    head, tail = _edited(left, form[:first]), _edited(right, form[end:])
-    return None if head is None or tail is None else head + form[first:end] + tail
-
-
-def _cased(text: str, casing: int) -> str:
-    if casing == LOWER:
-        return text.lower()
-    if casing == TITLE:
-        return text[:1].upper() + text[1:].lower()
-    return text.upper() if casing == UPPER else text
-
-
 @cache
 def rule_of(form: str, lemma: str) -> Rule:
     """The rule from a form to its lemma, by the plainest casing that gives it."""
     edit = tree(form.lower(), lemma.lower())
     for casing in (LOWER, KEEP, TITLE, UPPER):
-        if apply((casing, edit), form) == lemma:
+        if lemma_by((casing, edit), form) == lemma:
             return casing, edit
     return KEEP, (form.lower(), lemma)
 
@@ -112,14 +83,14 @@ class Lemmas:
     def choice(self, form: str, lemma: str) -> int:
         """The first rule the network can choose that makes the lemma, or NONE."""
         for index in range(self.n_choices):
-            if apply(self.rules[index], form) == lemma:
+            if lemma_by(self.rules[index], form) == lemma:
                 return index
         return NONE
 
     def lemma(self, form: str, upos: str, choice: int) -> str:
         """The lemma of a form: by the lexicon, else by the chosen rule, else the form in small letters."""
         known = self.lexicon.get(key(form, upos), choice)
-        made = apply(self.rules[known], form) if 0 <= known < len(self.rules) else None
+        made = lemma_by(self.rules[known], form) if 0 <= known < len(self.rules) else None
         return made if made else form.lower()
 
 

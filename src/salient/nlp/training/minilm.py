@@ -11,18 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
 
-from salient.errors import InvalidInput, Misconfigured
+from salient.errors import InvalidInput
 from salient.kernels.hashing import hash_bytes
-
-try:
-    import torch
-    from torch import Tensor, nn
-    from torch.nn import functional as F  # noqa: N812 - PyTorch's own name for it
-except ImportError as exc:  # pragma: no cover - depends on what is installed
-    raise Misconfigured(
-        "training needs PyTorch: pip install 'salient[train]'", missing="torch"
-    ) from exc
 
 MOST_PIECES = 12
 """Word pieces read of one word: the first ones; a URL's tail tells nothing more."""

@@ -10,22 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
 
-from salient.errors import Misconfigured
 from salient.nlp.native import features
 from salient.nlp.training.data import TAGGERS, Labels
 from salient.nlp.training.entities import N_TAGS, masks
 from salient.nlp.training.pieces import Batch
-
-try:
-    import torch
-    from torch import Tensor, nn
-    from torch.nn import functional
-except ImportError as exc:  # pragma: no cover -- depends on what is installed
-    raise Misconfigured(
-        "training needs PyTorch: pip install 'salient[train]'", missing="torch"
-    ) from exc
 
 LEAK = 0.1
 _FAR = -1e4  # a score that no softmax notices, and that bfloat16 holds
@@ -100,7 +93,7 @@ def scan(z: Tensor, c: Tensor) -> Tensor:
     Cost: T small steps; on a CPU that is less than the products before it.
     Source: Feng et al. 2024, arXiv:2410.01201, the plain (not logarithmic) form.
     """
-    return _Scan.apply(z, c)  # type: ignore[no-any-return,no-untyped-call]
+    return _Scan.apply(z, c)  # type: ignore[no-any-return,no-untyped-call] # PyTorch has no types for it
 
 
 class Maxout(nn.Module):

@@ -385,7 +385,7 @@ class Training:
             loss = loss_of(
                 self.network, read_batch(batch, words, self.recipe, chance), gold_of(batch), allowed
             )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call] # PyTorch has no types for it
         nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         done = (self.epoch + self.step / of) / self.recipe.epochs
         factor = min(done / self.recipe.warm_up, (1 - done) / (1 - self.recipe.warm_up))

@@ -357,11 +357,9 @@ def _words(chosen: argparse.Namespace) -> Iterable[Words]:
 
 
 def _label(chosen: argparse.Namespace) -> None:
-    import torch
-
+    minilm, torch = _minilm(chosen), pytorch()
     from salient.nlp.training.reading import Teacher
 
-    minilm = _minilm(chosen)
     torch.set_num_threads(chosen.threads)
     teacher = Teacher.load(chosen.work / _CHECKPOINT, minilm / "tokenizer.json")
     finders = [silver.spacy_finder(), silver.grammar_finder]

@@ -98,10 +98,7 @@ class TestLemmas:
     def test_rules(self, rule, form, lemma):
         assert decode.lemma_by(rule, form) == lemma
 
-    @given(
-        st.text("abcXYé", max_size=7), st.text("abcXYé", max_size=7), st.text("abcXYé", max_size=7)
-    )
-    def test_a_rule_that_training_made_does_what_it_was_made_for(self, form, lemma, other):
+    @given(st.text("abcXYé", max_size=7), st.text("abcXYé", max_size=7))
+    def test_a_rule_that_training_made_does_what_it_was_made_for(self, form, lemma):
         rule = lemmas.rule_of(form, lemma)
         assert decode.lemma_by(rule, form) == lemma
-        assert decode.lemma_by(rule, other) == lemmas.apply(rule, other)

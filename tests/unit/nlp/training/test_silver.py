@@ -210,7 +210,9 @@ def test_relations_are_those_of_the_trees_head_which_comes_first():
 
 
 def test_tags_that_are_ruled_out_have_no_share():
-    finder = lambda some: [[(0, 1, "PERSON")] for _ in some]  # noqa: E731
+    def finder(some):
+        return [[(0, 1, "PERSON")] for _ in some]
+
     shard = silver.label(documents(1), FixedTeacher(), [finder])
     columns = silver.columns(shard, gold())
     labels, shares = columns.soft["entity"]

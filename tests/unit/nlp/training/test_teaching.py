@@ -54,7 +54,10 @@ class Copyist:
 
     def __init__(self, document, wrong):
         self.sentences, self.wrong = document.sentences, wrong
-        column = lambda name: tuple(sorted({v for s in self.sentences for v in getattr(s, name)}))  # noqa: E731
+
+        def column(name):
+            return tuple(sorted({v for s in self.sentences for v in getattr(s, name)}))
+
         self.names = SimpleNamespace(
             upos=(*column("upos"), "WRONG"), xpos=column("xpos"), feats=column("feats"),
             relations=column("relations"), entities=TAGS,
