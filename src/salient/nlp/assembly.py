@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.model import Tokens
+from salient.model import Annotations, Strings, Tokens, spans_from
 
 Ints = NDArray[np.int32]
 
@@ -59,4 +59,33 @@ def join(parts: Sequence[Rows]) -> Tokens:
         head=row_of[heads[order]],
         deprel=column("deprel"),
         sent_start=np.concatenate([p.sent_start for p in parts])[order],
+    )
+
+
+Spans = Sequence[tuple[int, int, str, float]]
+
+
+def assembled(
+    engine: str,
+    language: tuple[str, float],
+    strings: Strings,
+    tokens: Tokens,
+    mentions: Spans,
+    keyphrases: Spans,
+) -> Annotations:
+    """All that an engine made of a text.
+
+    Args:
+        language: with its score.
+        mentions, keyphrases: (start, end, label, score), in any order.
+    """
+    found, phrases = spans_from(mentions, strings), spans_from(keyphrases, strings)
+    return Annotations(
+        engine=engine,
+        language=language[0],
+        language_score=language[1],
+        strings=strings.table(),
+        tokens=tokens,
+        mentions=found,
+        keyphrases=phrases,
     )

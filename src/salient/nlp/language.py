@@ -102,3 +102,9 @@ def identify_text(text: Text) -> tuple[str, float]:
         keep = keep[[int(g[np.argmax(size[g])]) for g in groups]]
     blocks = [text.text[text.block_start[k] : text.block_end[k]] for k in keep]
     return identify("\n".join(b[: 4 * _SAMPLE_CHARACTERS] for b in blocks))
+
+
+def is_latin(text: str) -> bool:
+    """Whether the letters of a text, by its beginning, are Latin ones."""
+    letters = [c for c in text[:2000] if c.isalpha()]
+    return sum(c < "\u0250" for c in letters) >= 0.8 * len(letters)

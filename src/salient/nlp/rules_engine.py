@@ -9,9 +9,9 @@ import numpy as np
 
 from salient.kernels import token_spans
 from salient.kernels.segments import DIGIT, SYMBOL
-from salient.model import Annotations, Strings, Text, spans_from
+from salient.model import Annotations, Strings, Text
 from salient.nlp import Engine, grammar, keyphrases, mentions
-from salient.nlp.assembly import Rows, join, plain_rows
+from salient.nlp.assembly import Rows, assembled, join, plain_rows
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.language import identify_text
 from salient.nlp.sentences import sentence_starts
@@ -65,16 +65,8 @@ class RulesEngine(Engine):
         named = gazetteer.find(text.text, cut) if gazetteer else []
         found = mentions.combine([], values, named)
         phrases = keyphrases.without_syntax(text.text, tokens, cut)
-        spans, key_spans = spans_from(found, strings), spans_from(phrases, strings)
-        return Annotations(
-            engine=mentions.component_with(self.component, gazetteer),
-            language=language,
-            language_score=score,
-            strings=strings.table(),
-            tokens=tokens,
-            mentions=spans,
-            keyphrases=key_spans,
-        )
+        engine = mentions.component_with(self.component, gazetteer)
+        return assembled(engine, (language, score), strings, tokens, found, phrases)
 
 
 def open_scheme(rest: str) -> RulesEngine:

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from salient.errors import Misconfigured
 from salient.kernels import chunk_spans
-from salient.model import Annotations, Kind, Strings, Text, spans_from
+from salient.model import Annotations, Kind, Strings, Text
 from salient.nlp import Engine, grammar, keyphrases, mentions
-from salient.nlp.assembly import Rows, join
+from salient.nlp.assembly import Rows, assembled, join
 from salient.nlp.casing import Casing, is_shouted
 from salient.nlp.gazetteer import Gazetteer
-from salient.nlp.language import UNDETERMINED, identify_text
+from salient.nlp.language import UNDETERMINED, identify_text, is_latin
 from salient.nlp.rules_engine import RulesEngine, rule_rows
 from salient.nlp.units import Unit, units
 
@@ -138,7 +138,7 @@ class SpacyEngine(Engine):
         model = _load(self._package)
         for text in texts:
             language, score = identify_text(text)
-            if language == model.language or (language == UNDETERMINED and _latin(text.text)):
+            if language == model.language or (language == UNDETERMINED and is_latin(text.text)):
                 yield self._annotate(model, text, language, score, gazetteer)
             else:
                 yield self._rules.annotate_as(text, language, score, gazetteer)
@@ -164,27 +164,14 @@ class SpacyEngine(Engine):
         known = gazetteer.find(text.text, cut) if gazetteer else []
         combined = mentions.combine(names, values, known)
         phrases = keyphrases.extract(text.text, tokens, strings.table(), cut)
-        spans, key_spans = spans_from(combined, strings), spans_from(phrases, strings)
-        return Annotations(
-            engine=mentions.component_with(self.component, gazetteer),
-            language=language,
-            language_score=score,
-            strings=strings.table(),
-            tokens=tokens,
-            mentions=spans,
-            keyphrases=key_spans,
-        )
+        engine = mentions.component_with(self.component, gazetteer)
+        return assembled(engine, (language, score), strings, tokens, combined, phrases)
 
 
 def open_scheme(rest: str) -> SpacyEngine:
     if importlib.util.find_spec("spacy") is None:
         raise Misconfigured("pip install spacy, or use the engine 'rules'")
     return SpacyEngine(rest or DEFAULT_MODEL)
-
-
-def _latin(text: str) -> bool:
-    letters = [c for c in text[:2000] if c.isalpha()]
-    return sum(c < "\u0250" for c in letters) >= 0.8 * len(letters)
 
 
 _CAN_END = frozenset(".!?:;…\"'”’»)]}*—–-|•。！？")

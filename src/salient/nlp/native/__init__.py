@@ -12,12 +12,12 @@ from typing import ClassVar, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.model import Annotations, Kind, Strings, Text, spans_from
+from salient.model import Annotations, Kind, Strings, Text
 from salient.nlp import Engine, grammar, keyphrases, mentions
-from salient.nlp.assembly import Rows, join
+from salient.nlp.assembly import Rows, assembled, join
 from salient.nlp.casing import Casing, is_shouted
 from salient.nlp.gazetteer import Gazetteer
-from salient.nlp.language import UNDETERMINED, identify_text
+from salient.nlp.language import UNDETERMINED, identify_text, is_latin
 from salient.nlp.native import features, tokenizer
 from salient.nlp.native.network import Loaded, Network, Parsed, known_bits, open_model
 from salient.nlp.rules_engine import RulesEngine, rule_rows
@@ -32,8 +32,6 @@ the network remembers.
 
 _REVISION = "1"
 """Of this module and those that it is made of: part of the engine's version."""
-
-_LATIN_END = "\u0250"
 
 
 @final
@@ -81,7 +79,7 @@ class NativeEngine(Engine):
         known = self._network.description.language
         for text in texts:
             language, score = identify_text(text)
-            if language == known or (language == UNDETERMINED and _latin(text.text)):
+            if language == known or (language == UNDETERMINED and is_latin(text.text)):
                 yield self._annotate(self._network, text, language, score, gazetteer)
             else:
                 yield self._rules.annotate_as(text, language, score, gazetteer)
@@ -112,26 +110,13 @@ class NativeEngine(Engine):
         ]
         combined = mentions.combine(names, values, known)
         phrases = keyphrases.extract(text.text, tokens, strings.table(), cut)
-        spans, key_spans = spans_from(combined, strings), spans_from(phrases, strings)
-        return Annotations(
-            engine=mentions.component_with(self.component, gazetteer),
-            language=language,
-            language_score=score,
-            strings=strings.table(),
-            tokens=tokens,
-            mentions=spans,
-            keyphrases=key_spans,
-        )
+        engine = mentions.component_with(self.component, gazetteer)
+        return assembled(engine, (language, score), strings, tokens, combined, phrases)
 
 
 def open_scheme(rest: str) -> NativeEngine:
     """`native`, or `native:/path` of a model's directory."""
     return NativeEngine(Path(rest)) if rest else NativeEngine()
-
-
-def _latin(text: str) -> bool:
-    letters = [c for c in text[:2000] if c.isalpha()]
-    return sum(c < _LATIN_END for c in letters) >= 0.8 * len(letters)
 
 
 @dataclass(slots=True)
