@@ -170,7 +170,8 @@ def _documents(context: Context, filters: Mapping[str, str]) -> Iterator[Row]:
         k: v.split(",") if k in ("states", "media_types") else v for k, v in filters.items()
     }
     try:
-        base = ListDocuments.model_validate({**given, "limit": 1000, "offset": 0})
+        # By name, not by time: the file must not depend on which process was done first.
+        base = ListDocuments.model_validate({"sort": "name", **given, "limit": 1000, "offset": 0})
     except ValidationError as exc:
         raise InvalidInput(f"these filters cannot be used: {sorted(filters)}") from exc
 
