@@ -29,6 +29,12 @@ _CLS, _SEP, _MASK, _UNKNOWN_PIECE = 101, 102, 103, 100
 N_SHAPES, N_SUFFIXES, N_CASES = 2048, 8192, 12
 
 
+def narrowed() -> torch.autocast:
+    """A context with products in bfloat16, on machines that have it; elsewhere it would cost nine times more."""
+    has = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - PyTorch has no public way to ask
+    return torch.autocast("cpu", torch.bfloat16, enabled=has)
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """What the encoder measures; the defaults are all-MiniLM-L6-v2's."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from salient.nlp.training.entities import TAGS, TYPES
-from salient.nlp.training.minilm import MOST_POSITIONS, Sizes, Words, batch_of
+from salient.nlp.training.minilm import MOST_POSITIONS, Sizes, Words, batch_of, narrowed
 from salient.nlp.training.teacher import Names, Network
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
@@ -167,13 +167,13 @@ class Teacher:
         for i, flags in enumerate(breaks):
             starts[i, : len(flags)] = torch.tensor(list(flags), dtype=torch.bool)
         starts[:, 0] = True
-        with torch.autocast("cpu", torch.bfloat16):
+        with narrowed():
             scores = self._network(batch, None if given else starts)
         arcs = scores.arcs.log_softmax(-1)
         rows, words = (batch.sentence >= 0).nonzero(as_tuple=True)
         sentence, size = scores.sentence.numpy(), [len(text) for text in texts]
         heads = [_trees(arcs[i, :n, : n + 1].numpy(), sentence[i, :n]) for i, n in enumerate(size)]
-        with torch.autocast("cpu", torch.bfloat16):
+        with narrowed():
             relations = self._network.relations(
                 scores, rows, words, torch.from_numpy(np.concatenate(heads))
             )
@@ -191,7 +191,7 @@ class Teacher:
     def states(self, texts: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
         """Contextual states of the words before the heads, (n, width) each."""
         batch = batch_of(texts, [[0] * len(text) for text in texts], self._words)
-        with torch.autocast("cpu", torch.bfloat16):
+        with narrowed():
             states = self._network.words(batch).float().numpy()
         return [states[i, : len(text)] for i, text in enumerate(texts)]
 

@@ -29,6 +29,7 @@ from salient.nlp.training.minilm import (
     Sizes,
     Words,
     batch_of,
+    narrowed,
 )  # fmt: skip
 
 ROOT, UNKNOWN = -1, -2
@@ -381,7 +382,7 @@ class Training:
         )
         self.network.train()
         torch.manual_seed(chance.getrandbits(63))  # a resumed run drops what it would have dropped
-        with torch.autocast("cpu", torch.bfloat16):
+        with narrowed():
             loss = loss_of(
                 self.network, read_batch(batch, words, self.recipe, chance), gold_of(batch), allowed
             )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _DATA = Path("../shared/data")
 _CHECKPOINT: Final = "teacher.pt"
-_SAVE_EVERY = 200  # steps
+_SAVE_EVERY = 50  # steps
 _FEWEST_FEATS = 2  # words with a set of features that the teacher is to know
 
 _SETTLED = frozenset("DATE TIME PERCENT MONEY QUANTITY ORDINAL CARDINAL NORP LANGUAGE".split())
