@@ -30,7 +30,7 @@ PIECE_TOKENS: Final = 1000
 the network remembers.
 """
 
-_REVISION = "1"
+_REVISION = "2"
 """Of this module and those that it is made of: part of the engine's version."""
 
 
@@ -225,6 +225,7 @@ def _rows(network: Network, piece: _Piece, parsed: Parsed, strings: Strings) -> 
         lemma=strings.codes(network.lemmas(piece.forms, parsed)),
         upos=_coded(parsed.tags[:, 0], about.upos, strings),
         xpos=_coded(parsed.tags[:, 1], about.xpos, strings),
+        feats=_coded(parsed.tags[:, 2], ["" if f == "_" else f for f in about.feats], strings),
         head=parsed.heads,
         deprel=_coded(parsed.relations, about.relations, strings),
         sent_start=sent_start,
