@@ -30,6 +30,11 @@ PIECE_TOKENS: Final = 1000
 the network remembers.
 """
 
+LONGEST_NAME: Final = 60
+"""Tokens. What the network takes for a longer name is none, and what is done to names may cost the square of
+their length.
+"""
+
 _REVISION = "2"
 """Of this module and those that it is made of: part of the engine's version."""
 
@@ -247,4 +252,5 @@ def _named(network: Network, piece: _Piece, parsed: Parsed) -> dict[tuple[int, i
     return {
         (int(start[first]), int(end[last - 1]), labels[kind]): min(max(share, 0.01), 1.0)
         for (first, last, kind), share in rows
+        if last - first <= LONGEST_NAME
     }
