@@ -229,12 +229,17 @@ def _rows(network: Network, piece: _Piece, parsed: Parsed, strings: Strings) -> 
         end=piece.end,
         lemma=strings.codes(network.lemmas(piece.forms, parsed)),
         upos=_coded(parsed.tags[:, 0], about.upos, strings),
-        xpos=_coded(parsed.tags[:, 1], about.xpos, strings),
-        feats=_coded(parsed.tags[:, 2], ["" if f == "_" else f for f in about.feats], strings),
+        xpos=_coded(parsed.tags[:, 1], _plain(about.xpos), strings),
+        feats=_coded(parsed.tags[:, 2], _plain(about.feats), strings),
         head=parsed.heads,
         deprel=_coded(parsed.relations, about.relations, strings),
         sent_start=sent_start,
     )
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    """Without the sign by which treebanks write that there is nothing."""
+    return ["" if name == "_" else name for name in names]
 
 
 def _coded(numbers: NDArray[np.int32], names: Sequence[str], strings: Strings) -> NDArray[np.int32]:
