@@ -231,7 +231,16 @@ def bench(arguments: list[str]) -> None:
         for p in (ROOT / "bench").glob("*.py")
         # Parts of others, and what takes hours or a machine of its own.
         if p.stem
-        not in {"ask_corpus", "chart", "language", "multiply", "plan", "soak", "train_answering"}
+        not in {
+            "ask_corpus",
+            "chart",
+            "language",
+            "language_gold",
+            "multiply",
+            "plan",
+            "soak",
+            "train_answering",
+        }
     )
     for name in names:
         step(f"bench/{name}.py")
