@@ -55,7 +55,7 @@ def nlp(
         raise InvalidInput(f"{language!r} is no code of a language, such as 'de'")
     pytorch()
     from salient.nlp.training.files import Files
-    from salient.nlp.training.fit import Recipe, shown
+    from salient.nlp.training.fit import Recipe
     from salient.nlp.training.making import make_from_files
 
     files = Files.of(data, treebank or [], names or [])
@@ -64,12 +64,10 @@ def nlp(
     scores = make_from_files(
         files, Recipe(epochs=epochs, seed=seed, threads=threads), to, language=language,
         name=name or language, licence=licence, vectors=vectors, every=every,
-        say=lambda line: err.print(escape(line)),
+        say=lambda line: err.print(escape(line), soft_wrap=True),
     )  # fmt: skip
-    if scores:
-        out.print(escape(shown(scores)))
-    else:
-        out.print("no file of a dev part was given, so nothing was measured that is not chosen by")
+    if not scores:
+        err.print("no file of a dev part was given, so nothing was measured that is not chosen by")
     spec = f"native:{to.resolve()}"
     out.print(f'use it: SALIENT_NLP__ENGINE="{escape(spec)}" salient add FOLDER', soft_wrap=True)
     out.print(f'or in salient.toml:\n\\[nlp]\nengine = "{escape(spec)}"', soft_wrap=True)
