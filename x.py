@@ -8,6 +8,7 @@ python3 x.py setup    .venv, kernels, models and the web page, and no more
 python3 x.py bench    the benches (see bench/README.md); takes their names
 python3 x.py size     installed size of what users install
 python3 x.py lock     resolve the lock files after a change of pyproject.toml; --upgrade for newer releases
+python3 x.py train-nlp --minilm FOLDER    make the language model that ships, from its data (hours; goes on if stopped)
 python3 x.py clean    remove what set-up made
 """
 
@@ -229,11 +230,29 @@ def bench(arguments: list[str]) -> None:
         p.stem
         for p in (ROOT / "bench").glob("*.py")
         # Parts of others, and what takes hours or a machine of its own.
-        if p.stem not in {"ask_corpus", "chart", "multiply", "plan", "soak", "train_answering"}
+        if p.stem
+        not in {
+            "ask_corpus",
+            "chart",
+            "language",
+            "language_gold",
+            "multiply",
+            "plan",
+            "soak",
+            "train_answering",
+        }
     )
     for name in names:
         step(f"bench/{name}.py")
         run(PYTHON, ROOT / "bench" / f"{name}.py", env=environment())
+
+
+def train_nlp(arguments: list[str]) -> None:
+    """See src/salient/nlp/training/recipe.py."""
+    setup(dev=True)
+    if subprocess.call([str(PYTHON), "-c", "import torch"], stderr=subprocess.DEVNULL):
+        sys.exit("training needs PyTorch: .venv/bin/python -m pip install 'torch>=2.4'")
+    run(PYTHON, "-m", "salient.nlp.training.recipe", *arguments, env=environment())
 
 
 def size(_: list[str]) -> None:
@@ -360,6 +379,7 @@ TASKS = {
     "bench": bench,
     "size": size,
     "lock": lock,
+    "train-nlp": train_nlp,
     "clean": clean,
 }
 

@@ -57,7 +57,7 @@ class Asked:
         empty = np.zeros(0, np.int32)
         none = Spans(empty, empty, empty, np.zeros(0, np.float32))
         mentions = spans_from([(a, b, label, 1.0) for a, b, label, _ in self.mentions], strings)
-        tokens = Tokens(*([empty] * 7), np.zeros(0, np.bool_))
+        tokens = Tokens(*([empty] * 8), np.zeros(0, np.bool_))
         return Annotations("bench", "en", 1.0, strings.table(), tokens, mentions, none)
 
 

@@ -240,6 +240,54 @@ def _stores_numbers(run: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+_RAW = ("Tokens", "Sentences", "Words", "UPOS", "XPOS", "UFeats", "Lemmas", "UAS", "LAS")
+_GIVEN = ("UPOS", "XPOS", "UFeats", "Lemmas", "UAS", "LAS")
+
+
+def language_table() -> str | None:
+    """What `bench/language.py` measured last: a row a number, a column an engine."""
+    run = latest("language")
+    if run is None:
+        return None
+    engines = run["engines"]
+    quality = {name: row["quality"] for name, row in engines.items()}
+    rows: list[tuple[str, list[Any]]] = []
+    for source, title in (("ewt", "EWT dev"), ("gum", "GUM dev")):
+        for way, names in (("raw", _RAW), ("gold words", _GIVEN)):
+            told = "raw text" if way == "raw" else way
+            for name in names:
+                found = [q.get(f"{source}/{way}", {}).get(name) for q in quality.values()]
+                rows.append((f"{title}, {told}: {name}", found))
+    for source, title in (
+        ("ewt", "UNER-EWT dev"), ("gum", "GUM dev"), ("wnut17", "WNUT17 dev"), ("wikigold", "wikigold, fold"),
+        ("re3d", "re3d, fold"),
+    ):  # fmt: skip
+        found = [q.get(f"{source}/names", {}).get("f1") for q in quality.values()]
+        rows.append((f"{title}: names", found))
+    for source, pooled in run.get("pooled", {}).items():
+        rows.append((f"{source}, all folds: names", [pooled.get(name) for name in engines]))
+    for kind in ("contracts", "news", "web"):
+        speeds = [row["speed"][f"{kind}_words_per_cpu_s"] for row in engines.values()]
+        times = ", ".join(f"{speeds[0] / speed:.1f}" for speed in speeds[1:])
+        rows.append((f"words a CPU-second, {kind} (ours is {times} times the others)", speeds))
+    for name, title in (
+        ("first_result_ms", "first result, ms"), ("rss_mb", "resident, MB"),
+        ("two_threads", "two threads, times as fast as one"),
+    ):  # fmt: skip
+        rows.append((title, [row["speed"][name] for row in engines.values()]))
+    longest = [row["speed"]["us_per_word_by_length"] for row in engines.values()]
+    for length in longest[0]:
+        cost = [lengths.get(length) for lengths in longest]
+        rows.append((f"microseconds a word in a document of {int(length):,} words", cost))
+
+    def shown(value: float | None) -> str:
+        return "" if value is None else f"{value:,}"
+
+    lines = [f"| | {' | '.join(engines)} |", "|---" * (1 + len(engines)) + "|"]
+    lines += [f"| {what} | {' | '.join(map(shown, values))} |" for what, values in rows]
+    return "\n".join([*lines, "", f"Our model: `{run['component']}`, fold {run['fold'][0]}/{run['fold'][1]}."])  # fmt: skip
+
+
 def fill(page: Path, name: str, text: str) -> None:
     """Put `text` between the marks of `name`."""
     marks = rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end -->)"
@@ -259,6 +307,8 @@ def main() -> None:
     write_stores()
     fill(ROOT / "README.md", "numbers", numbers_table())
     fill(ROOT / "README.md", "stores", stores_table())
+    if measured := language_table():
+        fill(ROOT / "docs" / "models" / "language.md", "language", measured)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import random
 import subprocess
 import sys
 import unicodedata
@@ -18,9 +19,14 @@ from salient.errors import Misconfigured
 from salient.model import Annotations, Block, Builder, Kind, Part
 from salient.nlp import LABELS, SCHEMES, Engine, open_engine
 from salient.nlp.gazetteer import Gazetteer
+from salient.nlp.native import SHIPPED
 from salient.nlp.units import MAX_CHARACTERS, units
+from tests.unit.nlp.native import random_models
 
-SPECS = ["rules", "spacy"]
+ROOT = Path(__file__).parents[2]
+RANDOM = "native, random weights"
+TRAINED = ["spacy", *(["native"] if SHIPPED.is_dir() else [])]
+SPECS = ["rules", RANDOM, *TRAINED]
 
 STORY = (
     "On 3 March 2021 Halden Maritime AS, a company based in Bergen, bought Kestrel Marine Ltd. for "
@@ -98,9 +104,15 @@ def alone(spec, name):
     return annotations
 
 
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory):
+    """`native:` and a model that is wrong about everything: promises must not rest on good weights."""
+    return f"native:{random_models.write(tmp_path_factory.mktemp('model'))}"
+
+
 @pytest.fixture(scope="module", params=SPECS)
 def spec(request):
-    return request.param
+    return request.getfixturevalue("random_model") if request.param == RANDOM else request.param
 
 
 @pytest.fixture(scope="module")
@@ -140,15 +152,16 @@ class TestPromises:
 
     def test_same_bytes_in_another_process(self, spec):
         code = (
-            "import sys, hashlib; sys.path.insert(0, sys.argv[2])\n"
-            "from test_engines import TEXTS, open_engine\n"
-            "for a in open_engine(sys.argv[1]).annotate(TEXTS[n] for n in sys.argv[3:]):\n"
+            "import sys, hashlib\n"
+            "from tests.contract.test_engines import TEXTS, open_engine\n"
+            "for a in open_engine(sys.argv[1]).annotate(TEXTS[n] for n in sys.argv[2:]):\n"
             "    print(hashlib.sha256(a.dump()).hexdigest())"
         )
-        names = ["story", "table", "chinese", "emoji", "shouting"]
-        environment = os.environ | {"PYTHONHASHSEED": "77"}
+        names = ["story", "table", "chinese", "emoji", "shouting", "long block"]
+        paths = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
+        environment = os.environ | {"PYTHONHASHSEED": "77", "PYTHONPATH": paths}
         shown = subprocess.run(
-            [sys.executable, "-c", code, spec, str(Path(__file__).parent), *names],
+            [sys.executable, "-c", code, spec, *names],
             capture_output=True, text=True, check=True, env=environment,
         )  # fmt: skip
         here = [hashlib.sha256(alone(spec, n).dump()).hexdigest() for n in names]
@@ -185,13 +198,92 @@ class TestPromises:
         assert made.dump() == alone("rules", name).dump()
         assert made.engine == opened("rules").component
 
-    def test_a_text_in_its_language_names_the_engine(self):
-        made = alone("spacy", "story")
+    def test_a_text_in_its_language_names_the_engine(self, spec, engine):
+        made = alone(spec, "story")
         assert made.language == "en"
-        assert made.engine == opened("spacy").component
+        assert made.engine == engine.component
+
+
+def noise(seed, letters, words):
+    """Words of one to nine letters, as a bad scan has them."""
+    rng = random.Random(seed)
+    return " ".join("".join(rng.choices(letters, k=rng.randint(1, 9))) for _ in range(words))
+
+
+SENTENCE = "On 3 March 2021 Halden Maritime AS bought Kestrel Marine Ltd. for $12.5 million. "
+ANY = [chr(c) for c in range(32, 0x3000)]
+# Large or hostile; made when they are wanted.
+HARD = {
+    "ten million letters": lambda: "x" * 10_000_000,
+    "ten million spaces": lambda: SENTENCE + " " * 10_000_000 + SENTENCE,
+    "ten million new lines": lambda: SENTENCE + "\n" * 10_000_000 + SENTENCE,
+    "ten million characters": lambda: (SENTENCE + " " * 20_000) * 500,
+    "a letter with a million marks": lambda: "The ship e" + "\u0301" * 1_000_000 + " sank.",
+    "a sentence of a hundred thousand words": lambda: " ".join(
+        random.Random(1).choices("the ship and sea man company Bergen of to shall any 1999".split(), k=100_000)
+    ),
+    "one word a line": lambda: "Ab\n" * 30_000,
+    "one name": lambda: "Ltd. " * 30_000,
+    "a list": lambda: "Smith, " * 20_000,
+    "signs": lambda: ". , - ( ) [ ] \" ' $ % & * / : ; < > = + _ # @ ! ? " * 3000,
+    "runs of signs": lambda: "".join(c * 9000 + " a " for c in ".,-([{\"'$*/:<=+_#!?&~"),
+    "capitals": lambda: "THE COMPANY SHALL NOT BE LIABLE TO ANY PARTY FOR ANY LOSS " * 1500,
+    "capitals between": lambda: "tHe sHiP oF bErGeN aNd hAlDeN sAnK " * 1500,
+    "bad scan": lambda: noise(2, "abcl1I|0O,.;'`~rnmvw- ", 20_000),
+    "all characters": lambda: noise(3, ANY, 20_000),
+    "halves of pairs": lambda: noise(4, ["\ud800", "\udfff", "a", "Z", "."], 20_000),
+    "controls": lambda: noise(5, [chr(c) for c in range(32)] + list("aZ.\x7f\x85"), 20_000),
+    "new words": lambda: noise(6, "abcdefghij", 20_000),
+    "small words": lambda: "Bank of and the " * 8000,
+    "values": lambda: "3 March 2021 $5 a@b.example 12:30 https://x.example/ 5 % § 3(a) " * 1500,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["rules", RANDOM, *TRAINED[1:]])
+def ours(request, random_model):
+    return opened(random_model if request.param == RANDOM else request.param)
+
+
+class TestHardTexts:
+    """Of engines that are ours; spaCy's own pieces would take minutes over these."""
+
+    @pytest.mark.parametrize("name", HARD)
+    def test_promises_hold(self, ours, name):
+        text = text_of(HARD[name]())
+        hold(text, annotate(ours, text))
+
+    def test_what_stands_far_into_a_text_is_found_there(self, ours):
+        text = text_of(HARD["ten million characters"]())
+        made = annotate(ours, text)
+        assert len(text.text) > 10_000_000 - 20_000
+        assert made.tokens.end[-1] == len(text.text.rstrip())
+        dates = [
+            text.text[a:b] for a, b, label, _ in made.labelled(made.mentions) if label == "DATE"
+        ]
+        assert dates.count("3 March 2021") == 500
+
+    @SOME
+    @given(text=st.text(st.characters(), max_size=400), times=st.sampled_from([1, 30]))
+    def test_on_any_characters(self, ours, text, times):
+        """Of all of Unicode, halves of surrogate pairs among them; repeated, to make it long."""
+        long = text_of((text + " ") * times)
+        hold(long, annotate(ours, long))
+
+    @SOME
+    @given(texts=st.lists(BLOCKS, min_size=2, max_size=4))
+    def test_a_batch_is_one_by_one(self, ours, texts):
+        together = [made.dump() for made in ours.annotate(texts)]
+        assert together == [annotate(ours, text).dump() for text in texts]
 
 
 class TestKnownNames:
+    @pytest.fixture
+    def engine(self, spec, tmp_path):
+        """With weights that see no names: a longer name of the model's may win over a known one in it."""
+        if spec in SPECS:
+            return opened(spec)
+        return open_engine(f"native:{random_models.write(tmp_path, no_name=60.0)}")
+
     def test_they_are_found_and_named_in_the_component(self, engine):
         known = Gazetteer([("Kestrel Marine", "PRODUCT"), ("maya okafor", "PERSON")])
         text = TEXTS["story"]
@@ -209,16 +301,19 @@ class TestKnownNames:
         assert ("Halden Maritime AS", "ORG") in found
 
 
+@pytest.mark.parametrize("spec", TRAINED)
 class TestSyntax:
     """Of engines that know a language."""
 
-    def test_a_plain_sentence_is_read(self):
+    def test_a_plain_sentence_is_read(self, spec):
         text = text_of("The old ship carried two passengers. She sank.")
-        made = annotate(opened("spacy"), text)
+        made = annotate(opened(spec), text)
         row = {text.text[a:b]: i for i, (a, b) in enumerate(zip(made.tokens.start, made.tokens.end, strict=True))}  # fmt: skip
         strings, tokens = made.strings, made.tokens
         assert strings[tokens.lemma[row["carried"]]] == "carry"
         assert strings[tokens.upos[row["ship"]]] == "NOUN"
+        assert "Number=Sing" in strings[tokens.feats[row["ship"]]].split("|")
+        assert "Tense=Past" in strings[tokens.feats[row["carried"]]].split("|")
         assert tokens.head[row["ship"]] == row["carried"]
         assert tokens.head[row["carried"]] == row["carried"]
         assert [text.text[a:b] for a, b in made.sentence_spans()] == [
@@ -226,9 +321,9 @@ class TestSyntax:
             "She sank.",
         ]
 
-    def test_no_sentence_begins_inside_a_name(self):
+    def test_no_sentence_begins_inside_a_name(self, spec):
         text = text_of("Lease between Harbour Street Fund and Aurora Lines. Rent is due monthly.")
-        made = annotate(opened("spacy"), text)
+        made = annotate(opened(spec), text)
         assert [text.text[a:b] for a, b in made.sentence_spans()] == [
             "Lease between Harbour Street Fund and Aurora Lines.",
             "Rent is due monthly.",
@@ -237,13 +332,17 @@ class TestSyntax:
 
 class TestOpen:
     def test_every_scheme_is_under_the_contract(self):
-        assert set(SPECS) == set(SCHEMES)
-        assert all(isinstance(open_engine(s), Engine) for s in SPECS)
+        assert {spec.partition(",")[0] for spec in SPECS} == set(SCHEMES)
+        assert all(isinstance(open_engine(s), Engine) for s in SCHEMES)
 
     def test_an_unknown_engine_names_the_known_ones(self):
         with pytest.raises(Misconfigured) as info:
             open_engine("oracle")
         assert info.value.context["known"] == sorted(SCHEMES)
+
+    def test_a_directory_without_a_model_is_a_matter_of_set_up(self, tmp_path):
+        with pytest.raises(Misconfigured):
+            list(open_engine(f"native:{tmp_path}").annotate([text_of("A ship.")]))
 
     @pytest.mark.parametrize("package", ["no_such_model", "no.such.model", ".."])
     def test_a_missing_model_is_a_matter_of_set_up(self, package):
@@ -275,8 +374,9 @@ def tokens_lie_in_the_text(text, made):
         assert text[start:end].split() == [text[start:end]]
         at = end
     assert not text[at:].strip()
-    for column in (tokens.lemma, tokens.upos, tokens.xpos, tokens.deprel):
+    for column in (tokens.lemma, tokens.upos, tokens.xpos, tokens.feats, tokens.deprel):
         assert not n or 0 <= column.min() <= column.max() < len(made.strings)
+    assert "_" not in {made.strings[code] for code in np.unique(tokens.feats)}
 
 
 def sentences_are_trees(made):
@@ -303,10 +403,10 @@ def sentences_begin_where_they_may(text, made):
     starts = {u.start for u in units(text)}
     for start, _ in made.sentence_spans().tolist():
         # What can end a sentence is a sign, whatever marks it bears; not a letter or a number.
-        before = next(
-            (c for c in map(unicodedata.category, text.text[:start][::-1]) if c[0] in "LNPS"), ""
-        )
-        assert start in starts or before[0] in "PS"
+        if start in starts:
+            continue
+        categories = (unicodedata.category(text.text[at]) for at in range(start - 1, -1, -1))
+        assert next(c for c in categories if c[0] in "LNPS")[0] in "PS"
     covered = {int(s) for s, _ in made.sentence_spans()}
     tokens = {int(s) for s in made.tokens.start}
     assert starts & tokens <= covered, "a sentence begins every unit"

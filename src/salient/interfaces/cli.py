@@ -29,6 +29,7 @@ from salient.interfaces.terminal import AsJson, DataDir, err, out
 from salient.interfaces.terminal import opened as _workspace
 from salient.interfaces.terminal import print_json as _print_json
 from salient.interfaces.terminal import watched as _watched
+from salient.interfaces.training import train
 from salient.model import State
 from salient.pipeline import run as running
 from salient.services import exports as exporting
@@ -47,6 +48,7 @@ cli.add_typer(models, name="models")
 cli.add_typer(jobs, name="jobs")
 cli.add_typer(dead, name="dead")
 cli.add_typer(stack, name="stack")
+cli.add_typer(train, name="train")
 cli.command()(migrate)
 cli.command()(plan)
 

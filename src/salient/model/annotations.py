@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from salient.errors import Corrupt
 from salient.model import columns
 
-FORMAT = 1
+FORMAT = 2
+"""Of the stored artifact. Format 1 had no `feats`; it is read with that column empty."""
+
+_OLDEST = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,11 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One row a token, in text order; `lemma, upos, xpos, deprel` are codes into the strings.
+    """One row a token, in text order; `lemma, upos, xpos, feats, deprel` are codes into the strings.
 
     `head` is the row of the syntactic head, and a root is its own head. `sent_start` is True on the
-    first token of a sentence. A column the engine does not fill holds code 0, the empty string.
+    first token of a sentence. `feats` is written as in CoNLL-U, "Number=Sing|Person=3", but no features
+    are "" and not "_". A column the engine does not fill holds code 0, the empty string.
     """
 
     start: NDArray[np.int32]
@@ -40,6 +44,7 @@ class Tokens:
     lemma: NDArray[np.int32]
     upos: NDArray[np.int32]
     xpos: NDArray[np.int32]
+    feats: NDArray[np.int32]
     head: NDArray[np.int32]
     deprel: NDArray[np.int32]
     sent_start: NDArray[np.bool_]
@@ -87,6 +92,10 @@ class Annotations:
         ):
             yield int(start), int(end), self.strings[label], float(score)
 
+    def words(self, column: NDArray[np.int32]) -> list[str]:
+        """What the codes of a token column stand for, e.g. `words(tokens.lemma)`."""
+        return [self.strings[code] for code in column.tolist()]
+
     def dump(self) -> bytes:
         arrays = {f"token_{n}": getattr(self.tokens, n) for n in Tokens.__slots__}
         for kind in ("mentions", "keyphrases"):
@@ -103,10 +112,12 @@ class Annotations:
 
     @classmethod
     def load(cls, data: bytes | memoryview) -> Annotations:
-        """Raises Corrupt: `data` is not an annotation artifact of this format."""
+        """Raises Corrupt: `data` is not an annotation artifact of a known format."""
         header, arrays = columns.load(data)
-        if header.get("format") != FORMAT or "token_start" not in arrays:
+        if header.get("format") not in range(_OLDEST, FORMAT + 1) or "token_start" not in arrays:
             raise Corrupt("stored annotations are not of this format", format=header.get("format"))
+        if header["format"] == _OLDEST:
+            arrays["token_feats"] = np.zeros(len(arrays["token_start"]), np.int32)
         return cls(
             engine=header["engine"],
             language=header["language"],

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from salient.nlp.gazetteer import Gazetteer
 
 # scheme -> module that holds `open_scheme`. The tree beside this file is the list.
-SCHEMES = {"rules": "salient.nlp.rules_engine", "spacy": "salient.nlp.spacy_engine"}
+SCHEMES = {
+    "native": "salient.nlp.native",
+    "rules": "salient.nlp.rules_engine",
+    "spacy": "salient.nlp.spacy_engine",
+}
 
 # What a mention can be. The first eighteen are OntoNotes 5; the rest the grammar finds.
 LABELS = (
@@ -80,7 +84,10 @@ class Engine(ABC):
 
 
 def open_engine(spec: str = "spacy") -> Engine:
-    """Open the engine that `spec` names: `rules`, `spacy`, or `spacy:PACKAGE` for another model.
+    """Open the engine that `spec` names.
+
+    `rules`; `native`, or `native:PATH` for the model in another directory; `spacy`, or `spacy:PACKAGE`
+    for another model.
 
     Models are loaded at the first text, not here, and once a process.
 

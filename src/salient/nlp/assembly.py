@@ -22,6 +22,7 @@ class Rows:
     lemma: Ints
     upos: Ints
     xpos: Ints
+    feats: Ints
     head: Ints
     deprel: Ints
     sent_start: NDArray[np.bool_]
@@ -31,7 +32,9 @@ def plain_rows(start: Ints, end: Ints, upos: Ints, sent_start: NDArray[np.bool_]
     """Rows without lemmas or syntax: every token is its sentence's root."""
     n = len(start)
     empty = np.zeros(n, np.int32)
-    return Rows(start, end, empty, upos, empty, np.arange(n, dtype=np.int32), empty, sent_start)
+    return Rows(
+        start, end, empty, upos, empty, empty, np.arange(n, dtype=np.int32), empty, sent_start
+    )
 
 
 def join(parts: Sequence[Rows]) -> Tokens:
@@ -56,6 +59,7 @@ def join(parts: Sequence[Rows]) -> Tokens:
         lemma=column("lemma"),
         upos=column("upos"),
         xpos=column("xpos"),
+        feats=column("feats"),
         head=row_of[heads[order]],
         deprel=column("deprel"),
         sent_start=np.concatenate([p.sent_start for p in parts])[order],

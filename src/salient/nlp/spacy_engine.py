@@ -35,6 +35,9 @@ are never put together in one piece: sums of floats depend on the shape of the b
 annotations must not depend on its neighbours.
 """
 
+_REVISION = "2"
+"""Of what this module makes of the pipeline's output: part of the engine's version."""
+
 _RUN = ("tok2vec", "tagger", "parser", "ner")
 _WORDS = ("attribute_ruler", "lemmatizer")
 _MOST_KNOWN = 200_000  # word analyses kept
@@ -54,7 +57,8 @@ class Model:
     run: tuple[Any, ...]
     words: tuple[Any, ...]
     language: str
-    known: dict[tuple[int, int, int], tuple[str, str]]
+    known: dict[tuple[int, int, int], tuple[str, str, str]]
+    """UPOS, lemma and features by form, tag and relation."""
 
 
 def _module(package: str) -> Path:
@@ -125,7 +129,7 @@ class SpacyEngine(Engine):
     @property
     def version(self) -> str:
         spacy = importlib.metadata.version("spacy")
-        parts = [_fingerprint(self._package), spacy, mentions.RULES_VERSION]
+        parts = [_REVISION, _fingerprint(self._package), spacy, mentions.RULES_VERSION]
         return hashlib.sha256("\0".join([*parts, str(PIECE_WORDS)]).encode()).hexdigest()[:12]
 
     @property
@@ -256,7 +260,7 @@ def _read(model: Model, piece: _Piece, strings: Strings) -> tuple[Rows, list[tup
     word = np.searchsorted(piece.here, here, side="right") - 1
     start = piece.there[word] + (here - piece.here[word])
     end = start + length
-    upos, lemma = _analyses(model, doc, columns[:, 0], tag, dep, strings)
+    upos, lemma, feats = _analyses(model, doc, columns[:, 0], tag, dep, strings)
     vocabulary = model.nlp.vocab.strings
     rows = Rows(
         start=start,
@@ -264,6 +268,7 @@ def _read(model: Model, piece: _Piece, strings: Strings) -> tuple[Rows, list[tup
         lemma=lemma,
         upos=upos,
         xpos=_coded(tag, vocabulary, strings),
+        feats=feats,
         head=np.arange(len(doc), dtype=np.int32) + head.astype(np.int64).astype(np.int32),
         deprel=_coded(dep, vocabulary, strings),
         sent_start=sent.astype(np.int64) == 1,
@@ -287,8 +292,8 @@ def _analyses(
     tag: NDArray[np.uint64],
     dep: NDArray[np.uint64],
     strings: Strings,
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """UPOS and lemma of each token.
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """UPOS, lemma and features of each token.
 
     spaCy's rules for these look at a word's form, tag and relation and, but for a handful, at
     nothing around it. So each combination is worked out once and remembered, which saves a sixth
@@ -304,16 +309,17 @@ def _analyses(
         known.update(_work_out(model, unseen))
     upos = strings.codes([known[key][0] for key in keys])
     lemma = strings.codes([known[key][1] for key in keys])
+    feats = strings.codes([known[key][2] for key in keys])
     # "There is": the one rule about neighbours that changes a part of speech.
     for row in np.flatnonzero(dep[:-1] == model.nlp.vocab.strings["expl"]).tolist():
         if doc[row + 1].lower_ in _THERE_IS:
             upos[row + 1] = strings.code("VERB")
-    return upos, lemma
+    return upos, lemma, feats
 
 
 def _work_out(
     model: Model, keys: Sequence[tuple[int, int, int]]
-) -> dict[tuple[int, int, int], tuple[str, str]]:
+) -> dict[tuple[int, int, int], tuple[str, str, str]]:
     from spacy.tokens import Doc
 
     vocabulary = model.nlp.vocab.strings
@@ -326,4 +332,8 @@ def _work_out(
     doc = Doc(model.nlp.vocab, words=words, tags=tags, deps=deps, heads=list(range(len(words))))
     for step in model.words:
         doc = step(doc)
-    return {key: (doc[2 * i].pos_, doc[2 * i].lemma_) for i, key in enumerate(keys)}
+    words_read = [doc[2 * i] for i in range(len(keys))]
+    return {
+        key: (word.pos_, word.lemma_, str(word.morph))
+        for key, word in zip(keys, words_read, strict=True)
+    }

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from salient.errors import InvalidInput
 from salient.knowledge import graph as knowledge_graph
-from salient.model import Document, Value
+from salient.model import Annotations, Document, Value
 from salient.services import Context, service
 from salient.services.documents import ListDocuments, list_documents
 from salient.services.facts import every_fact
@@ -221,7 +221,11 @@ def _facts(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
 
 
 def _annotations(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
-    """Each done document's text with its tokens' sentences, mentions and keyphrases."""
+    """Each done document's text with its sentences, tokens, mentions and keyphrases.
+
+    Tokens are columns: offsets, then what an engine says of each; `head` is the number of a token, from
+    0, and a root is its own.
+    """
     for ident in context.ledger.every_id():
         row = context.ledger.row(ident)
         if row.state != "done":
@@ -235,11 +239,26 @@ def _annotations(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
             "engine": made.engine,
             "text": text.text,
             "sentences": made.sentence_spans().tolist(),
+            "tokens": _token_columns(made),
             "mentions": [
                 [a, b, label, round(s, 4)] for a, b, label, s in made.labelled(made.mentions)
             ],
             "keyphrases": [[a, b, round(s, 4)] for a, b, _, s in made.labelled(made.keyphrases)],
         }
+
+
+def _token_columns(made: Annotations) -> dict[str, list[int] | list[str]]:
+    tokens = made.tokens
+    return {
+        "start": tokens.start.tolist(),
+        "end": tokens.end.tolist(),
+        "lemma": made.words(tokens.lemma),
+        "upos": made.words(tokens.upos),
+        "xpos": made.words(tokens.xpos),
+        "feats": made.words(tokens.feats),
+        "head": tokens.head.tolist(),
+        "deprel": made.words(tokens.deprel),
+    }
 
 
 _TABLES: dict[

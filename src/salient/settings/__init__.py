@@ -140,6 +140,7 @@ class Nlp(Section):
     """Which components read the text."""
 
     engine: str = "spacy"
+    """`spacy`, `spacy:PACKAGE`, `native`, `native:DIRECTORY` of a model, or `rules`."""
     encoder: str = "auto"
     """`potion`, `hashing`, `model:NAME` of a published model, or `auto`: potion where its data is installed."""
     ontology: Path | None = None

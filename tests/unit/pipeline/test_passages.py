@@ -38,6 +38,7 @@ def one_sentence_a_block(text):
         lemma=zeros,
         upos=zeros,
         xpos=zeros,
+        feats=zeros,
         head=np.arange(n, dtype=np.int32),
         deprel=zeros,
         sent_start=np.ones(n, np.bool_),

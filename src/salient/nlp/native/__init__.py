@@ -30,7 +30,12 @@ PIECE_TOKENS: Final = 1000
 the network remembers.
 """
 
-_REVISION = "1"
+LONGEST_NAME: Final = 60
+"""Tokens. What the network takes for a longer name is none, and what is done to names may cost the square of
+their length.
+"""
+
+_REVISION = "2"
 """Of this module and those that it is made of: part of the engine's version."""
 
 
@@ -224,11 +229,17 @@ def _rows(network: Network, piece: _Piece, parsed: Parsed, strings: Strings) -> 
         end=piece.end,
         lemma=strings.codes(network.lemmas(piece.forms, parsed)),
         upos=_coded(parsed.tags[:, 0], about.upos, strings),
-        xpos=_coded(parsed.tags[:, 1], about.xpos, strings),
+        xpos=_coded(parsed.tags[:, 1], _plain(about.xpos), strings),
+        feats=_coded(parsed.tags[:, 2], _plain(about.feats), strings),
         head=parsed.heads,
         deprel=_coded(parsed.relations, about.relations, strings),
         sent_start=sent_start,
     )
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    """Without the sign by which treebanks write that there is nothing."""
+    return ["" if name == "_" else name for name in names]
 
 
 def _coded(numbers: NDArray[np.int32], names: Sequence[str], strings: Strings) -> NDArray[np.int32]:
@@ -246,4 +257,5 @@ def _named(network: Network, piece: _Piece, parsed: Parsed) -> dict[tuple[int, i
     return {
         (int(start[first]), int(end[last - 1]), labels[kind]): min(max(share, 0.01), 1.0)
         for (first, last, kind), share in rows
+        if last - first <= LONGEST_NAME
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
+import importlib.util
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salient.errors import Error, Misconfigured
-from salient.nlp.training import pytorch
 
 if TYPE_CHECKING:
     from salient.nlp.training import fit
@@ -77,42 +77,18 @@ def _say(line: str) -> None:
 
 
 def _fit(chosen: argparse.Namespace) -> None:
-    torch = pytorch()
-    from salient.nlp.training import calibration, data, export, fit
-    from salient.nlp.training.network import Sizes, Student
+    from salient.nlp.training import data, making
 
-    words, table = _vectors(chosen.vectors)
+    words, table = making.read_vectors(chosen.vectors)
     rows = {word: row for row, word in enumerate(words, 1)}
     gold = data.load(chosen.data, rows, fold=chosen.fold or data.FOLD)
-    recipe = _recipe(chosen)
-    torch.manual_seed(recipe.seed)
-    sizes = Sizes.of(gold.labels, n_vectors=0 if table is None else len(table))
-    student = Student(sizes, recipe.dropout, table)
     silver = None
     if chosen.silver is not None:
         silver = importlib.import_module("salient.nlp.training.silver").stream(chosen.silver, gold)
-    work = chosen.out.with_name(chosen.out.name + ".work")
-    trained, tune = fit.fit(
-        gold, student, recipe, work, silver=silver, every=chosen.every, say=_say
-    )
-    shown = fit.measure(trained, gold.shown, gold)
-    _say(f"dev {fit.shown(shown)}")
-    size = export.write(
-        chosen.out, trained, gold.labels, gold.types.vectors, name=chosen.name, language="en",
-        licence="CC-BY-SA-4.0", scores={**_flat("tune", tune), **_flat("dev", shown)},
-        temperatures=calibration.temperatures(trained, gold.tune.values()),
+    making.make(
+        gold, _recipe(chosen), chosen.out, name=chosen.name, language="en", licence="CC-BY-SA-4.0",
+        table=table, silver=silver, every=chosen.every, say=_say,
     )  # fmt: skip
-    recipe_file = chosen.out / "recipe.json"
-    recipe_file.write_text(json.dumps(dataclasses.asdict(recipe), indent=1), encoding="utf-8")
-    _say(f"wrote {chosen.out}, {size / 1e6:.1f} MB")
-
-
-def _flat(part: str, found: dict[str, dict[str, float]]) -> dict[str, float]:
-    return {
-        f"{part}.{source}.{name}": round(score, 2)
-        for source, scores in found.items()
-        for name, score in scores.items()
-    }
 
 
 def _recipe(chosen: argparse.Namespace) -> fit.Recipe:
@@ -138,14 +114,6 @@ def _recipe(chosen: argparse.Namespace) -> fit.Recipe:
         )
     except TypeError as exc:
         raise Misconfigured("no such field of a recipe", settings=chosen.set) from exc
-
-
-def _vectors(file: Path | None) -> tuple[list[str], Any]:
-    """The norms in the order of their bytes, and the table, whose first row is of the unknown."""
-    if file is None:
-        return [], None
-    words, rows = importlib.import_module("salient.nlp.training.vectors").read(file)
-    return list(words), pytorch().from_numpy(rows)
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:

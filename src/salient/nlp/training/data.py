@@ -171,9 +171,16 @@ class Builder:
         self._flags: dict[str, list[bool]] = {n: [] for n in ("paragraph", "bounded", "shouted")}
 
     def treebank(
-        self, document: conllu.Document, tagged: Mapping[str, Tagged] | None = None
+        self,
+        document: conllu.Document,
+        tagged: Mapping[str, Tagged] | None = None,
+        named: entities.Scheme | None = None,
     ) -> None:
-        """Add a document with syntax, and its names: of `tagged`, or of GUM's own column."""
+        """Add a document with syntax, and its names: of `tagged`, or of GUM's own column.
+
+        Args:
+            named: what the labels of `tagged` mean; those of Universal NER, if None.
+        """
         for sentence in document.sentences:
             allowed: Sequence[int] = ()
             spans: Sequence[entities.Span] = ()
@@ -182,7 +189,7 @@ class Builder:
                 if document.mentions:
                     allowed, spans = entities.gum_allowed(sentence)
             else:
-                layer, scheme = entities.joined(sentence, tagged), entities.UNER
+                layer, scheme = entities.joined(sentence, tagged), named or entities.UNER
                 if layer is not None:
                     allowed, spans = layer.allowed, layer.spans
             self._sentence(sentence.forms, allowed, spans, scheme)

@@ -1,21 +1,10 @@
-"""The engine keeps every engine's promises, whatever its weights say."""
-
-import hashlib
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""What the engine does beside every engine's promises, which `tests/contract/test_engines.py` holds it to."""
 
 import pytest
-from hypothesis import given
 
-from salient.errors import Misconfigured
-from salient.model import Annotations, Block, Kind
-from salient.nlp.gazetteer import Gazetteer
-from salient.nlp.native import PIECE_TOKENS, NativeEngine, open_scheme
-from salient.nlp.rules_engine import RulesEngine
-from tests.contract import test_engines as promises
-from tests.contract.test_engines import BLOCKS, SOME, STORY, TEXTS, annotate, hold, text_of
+from salient.model import Block, Kind
+from salient.nlp.native import LONGEST_NAME, PIECE_TOKENS, NativeEngine, model, open_scheme
+from tests.contract.test_engines import STORY, TEXTS, annotate, text_of
 from tests.unit.nlp.native import random_models as random
 
 
@@ -29,102 +18,17 @@ def engine(directory):
     return NativeEngine(directory)
 
 
-@pytest.fixture(scope="module")
-def nameless(tmp_path_factory):
-    """An engine whose network sees no names."""
-    return NativeEngine(random.write(tmp_path_factory.mktemp("nameless"), no_name=60.0))
-
-
-@pytest.fixture(scope="module")
-def alone(directory):
-    """Each text by an engine that has read nothing else."""
-    return {n: annotate(NativeEngine(directory), text) for n, text in TEXTS.items()}
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_it_holds_on_texts_that_people_write_and_on_those_they_should_not(alone, name):
-    hold(TEXTS[name], alone[name])
-
-
-@SOME
-@given(text=BLOCKS)
-def test_it_holds_on_any_text(engine, text):
-    hold(text, annotate(engine, text))
-
-
-@SOME
-@given(text=BLOCKS)
-def test_it_holds_with_known_names(engine, text):
-    known = Gazetteer([("Bergen", "GPE"), ("The ship sank", "EVENT"), ("北", "ORG"), ("9", "LAW")])
-    hold(text, annotate(engine, text, gazetteer=known))
-
-
-def test_same_bytes_alone_and_in_any_batch(engine, alone):
-    texts = list(TEXTS.values())
-    together = list(engine.annotate(texts[::-1]))[::-1]
-    again = list(engine.annotate(texts))
-    wanted = [made.dump() for made in alone.values()]
-    assert [made.dump() for made in together] == wanted
-    assert [made.dump() for made in again] == wanted
-
-
-def test_same_bytes_in_another_process(directory, alone):
-    code = (
-        "import sys, hashlib, pathlib\n"
-        "from salient.nlp.native import NativeEngine\n"
-        "from tests.contract.test_engines import TEXTS\n"
-        "engine = NativeEngine(pathlib.Path(sys.argv[1]))\n"
-        "for a in engine.annotate(TEXTS[n] for n in sys.argv[2:]):\n"
-        "    print(hashlib.sha256(a.dump()).hexdigest())"
+def test_it_names_itself_in_what_it_says(engine):
+    assert (
+        annotate(engine, TEXTS["story"]).engine
+        == engine.component
+        == f"salient.native.v1@{engine.version}"
     )
-    names = ["story", "table", "emoji", "shouting", "long block"]
-    paths = [str(Path(promises.__file__).parents[2]), *sys.path]
-    environment = os.environ | {
-        "PYTHONHASHSEED": "77",
-        "PYTHONPATH": os.pathsep.join(p for p in paths if p),
-    }
-    shown = subprocess.run(
-        [sys.executable, "-c", code, str(directory), *names],
-        capture_output=True, text=True, check=True, env=environment,
-    )  # fmt: skip
-    assert shown.stdout.split() == [hashlib.sha256(alone[n].dump()).hexdigest() for n in names]
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_annotations_come_back_from_the_store(alone, name):
-    stored = alone[name].dump()
-    assert Annotations.load(stored).dump() == stored
-
-
-@pytest.mark.parametrize("name", ["chinese", "arabic", "hindi", "german"])
-def test_other_languages_come_from_the_rules(engine, alone, name):
-    assert alone[name].language not in engine.languages
-    assert alone[name].dump() == annotate(RulesEngine(), TEXTS[name]).dump()
-
-
-def test_it_names_itself_in_what_it_says(engine, alone):
-    assert alone["story"].engine == engine.component == f"salient.native.v1@{engine.version}"
     assert engine.languages == {"en"}
 
 
 def test_another_model_is_another_version(engine, tmp_path):
     assert NativeEngine(random.write(tmp_path, seed=9)).version != engine.version
-
-
-def test_known_names_are_found_and_named_in_the_component(nameless):
-    known = Gazetteer([("Kestrel Marine", "PRODUCT"), ("maya okafor", "PERSON")])
-    text = TEXTS["story"]
-    made = annotate(nameless, text, gazetteer=known)
-    found = {(text.text[a:b], label) for a, b, label, _ in made.labelled(made.mentions)}
-    assert ("Maya Okafor", "PERSON") in found
-    assert made.engine.endswith(f"+{known.component}")
-
-
-def test_values_are_found_without_the_network(nameless):
-    text = TEXTS["story"]
-    made = annotate(nameless, text)
-    found = {(text.text[a:b], label) for a, b, label, _ in made.labelled(made.mentions)}
-    assert {("3 March 2021", "DATE"), ("$12.5 million", "MONEY")} <= found
 
 
 def test_tokens_are_words_of_the_treebanks(engine):
@@ -163,17 +67,35 @@ def test_paragraphs_are_read_together_up_to_a_piece(engine):
     assert story(one, far) == story(other, far)
 
 
-def test_one_letter_and_very_many(engine):
-    hold(text_of("I"), annotate(engine, text_of("I")))
-    long = text_of(*[STORY * 20] * 5)
-    hold(long, annotate(engine, long))
-
-
 def test_a_scheme_names_a_directory(directory):
     assert open_scheme(str(directory)).languages == {"en"}
 
 
-def test_a_directory_without_a_model_is_a_matter_of_set_up(tmp_path):
-    engine = open_scheme(str(tmp_path))
-    with pytest.raises(Misconfigured):
-        list(engine.annotate([text_of("A ship.")]))
+def test_features_are_those_of_the_model_and_none_are_empty(directory):
+    """Of a head that always says its first label, "_", and of one that always says its third."""
+    about = random.description()
+    for number, wanted in ((0, ""), (2, about.feats[2])):
+        arrays = random.arrays(about)
+        arrays["feats.bias"][number] = 1000
+        place = directory.with_name(f"feats-{number}")
+        model.save(place, about, arrays, words=random.WORDS, lexicon=random.LEXICON)
+        made = annotate(NativeEngine(place), TEXTS["story"])
+        assert set(made.words(made.tokens.feats)) == {wanted}
+
+
+def test_what_is_longer_than_any_name_is_none(tmp_path):
+    """A network that takes everything for one name."""
+    about = random.description()
+    arrays = random.arrays(about)
+    inside = model.tag_names().index("I-ORG")
+    arrays["ner.out.bias"][inside] = 1000
+    engine = NativeEngine(tmp_path)
+    model.save(tmp_path, about, arrays, words=random.WORDS, lexicon=random.LEXICON)
+    short, long = (text_of("Halden " * n) for n in (LONGEST_NAME, LONGEST_NAME + 1))
+    assert [label for *_, label, _ in mentions_of(engine, short)] == ["ORG"]
+    assert mentions_of(engine, long) == []
+
+
+def mentions_of(engine, text):
+    made = annotate(engine, text)
+    return list(made.labelled(made.mentions))

@@ -1,8 +1,9 @@
 """A treebank of a few sentences, made up here."""
 
+import lzma
 from pathlib import Path
 
-from salient.nlp.training import conllu, entities
+from salient.nlp.training import conllu, data, entities
 from salient.nlp.training.data import Builder, Gold, Labels, Types
 
 # form lemma upos xpos feats head relation name
@@ -66,3 +67,39 @@ def gold(folder: Path, copies: int = 4) -> Gold:
         builder.treebank(document, names(copies))
     columns = builder.columns()
     return Gold(labels, types, columns, {"ewt": columns}, {})
+
+
+COPIES = 40
+"""Of the sentences in each file of `data_folder`; two documents of a training file are held out."""
+
+
+def data_folder(root: Path) -> Path:
+    """The project's data folder, with a few sentences in each file."""
+
+    def put(name: str, text: str) -> None:
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(lzma.compress(text.encode()) if name.endswith(".xz") else text.encode())
+
+    for part in ("train", "dev"):
+        put(f"ud/ewt/en_ewt-ud-{part}.conllu.xz", treebank(COPIES))
+        put(f"ud/gum/gum-{part}.conllu.xz", treebank(COPIES))
+        put(f"ner/uner_ewt/en_ewt-ud-{part}.iob2.xz", _uner(COPIES))
+    for source, (name, corpus) in data.NAMES.items():
+        label = "Person" if source == "re3d" else "person" if source == "wnut17" else "PER"
+        between = "" if corpus.alone else "-DOCSTART- O\n\n"
+        put(name, f"{between}Anna B-{label}\nrests O\n\n" * COPIES)
+    put("ner/wnut17/wnut17-dev.conll", "Anna B-person\nrests O\n\n")
+    return root
+
+
+def _uner(copies: int) -> str:
+    out: list[str] = []
+    for name, tagged in names(copies).items():
+        tags = ["O"] * len(tagged.forms)
+        for start, end, label in tagged.spans:
+            tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
+        rows = zip(tagged.forms, tags, strict=True)
+        lines = [f"{at}\t{form}\t{tag}\t-\t-" for at, (form, tag) in enumerate(rows, 1)]
+        out += [f"# sent_id = {name}", *lines, ""]
+    return "\n".join(out)

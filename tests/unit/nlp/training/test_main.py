@@ -1,7 +1,6 @@
 """The commands, on a data folder of a few sentences."""
 
 import json
-import lzma
 
 import pytest
 
@@ -10,42 +9,12 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 from salient.nlp.native import model
 from salient.nlp.training import __main__ as commands
 from salient.nlp.training import data
-from tests.unit.nlp.training.made_up import names, treebank
-
-COPIES = 40  # two of which are held out
+from tests.unit.nlp.training.made_up import COPIES, data_folder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-
-    def put(name, text):
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(lzma.compress(text.encode()) if name.endswith(".xz") else text.encode())
-
-    for part in ("train", "dev"):
-        put(f"ud/ewt/en_ewt-ud-{part}.conllu.xz", treebank(COPIES))
-        put(f"ud/gum/gum-{part}.conllu.xz", treebank(COPIES))
-        put(f"ner/uner_ewt/en_ewt-ud-{part}.iob2.xz", uner(COPIES))
-    for source, (name, corpus) in data.NAMES.items():
-        label = "Person" if source == "re3d" else "person" if source == "wnut17" else "PER"
-        between = "" if corpus.alone else "-DOCSTART- O\n\n"
-        put(name, f"{between}Anna B-{label}\nrests O\n\n" * COPIES)
-    put("ner/wnut17/wnut17-dev.conll", "Anna B-person\nrests O\n\n")
-    return root
-
-
-def uner(copies):
-    out = []
-    for name, tagged in names(copies).items():
-        tags = ["O"] * len(tagged.forms)
-        for start, end, label in tagged.spans:
-            tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
-        rows = zip(tagged.forms, tags, strict=True)
-        lines = [f"{at}\t{form}\t{tag}\t-\t-" for at, (form, tag) in enumerate(rows, 1)]
-        out += [f"# sent_id = {name}", *lines, ""]
-    return "\n".join(out)
+    return data_folder(tmp_path_factory.mktemp("data"))
 
 
 def test_the_corpora_are_parted_into_what_is_trained_on_chosen_by_and_shown(folder):
