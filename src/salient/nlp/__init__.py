@@ -23,7 +23,7 @@ SCHEMES = {"rules": "salient.nlp.rules_engine", "spacy": "salient.nlp.spacy_engi
 LABELS = (
     "PERSON", "NORP", "FAC", "ORG", "GPE", "LOC", "PRODUCT", "EVENT", "WORK_OF_ART", "LAW", "LANGUAGE",
     "DATE", "TIME", "PERCENT", "MONEY", "QUANTITY", "ORDINAL", "CARDINAL",
-    "EMAIL", "URL", "PHONE",
+    "EMAIL", "URL", "PHONE", "IDENTIFIER",
 )  # fmt: skip
 
 
