@@ -447,12 +447,20 @@ class _Finder:
         head = piece[start : start + 3]
         for label, pattern in _CAPITAL.get(head, ()) or _CAPITAL.get(head[:2], ()) or _CAPITAL.get(head[:1], ()):  # fmt: skip
             if pattern is _ACT:
-                if _YEAR_OF_ACT.match(piece, end):
-                    found = _ACT.search(piece, max(0, start - 200), min(end + 12, len(piece)))
-                    if found and found.end() > start:
-                        self._add(found.start(), found.end(), label, 0.92)
+                self._act(start, end)
             else:
                 self._try(label, pattern, start)
+
+    def _act(self, start: int, end: int) -> None:
+        """An act by its last word: the name before it begins at most 200 characters back."""
+        if not _YEAR_OF_ACT.match(self.piece, end):
+            return
+        low, high = max(0, start - 200), min(end + 12, len(self.piece))
+        found = _ACT.search(self.piece, low, high)
+        while found and found.end() <= start:
+            found = _ACT.search(self.piece, found.end(), high)
+        if found:
+            self._add(found.start(), found.end(), "LAW", 0.92)
 
     def _code(self, digit: int) -> None:
         """IBAN, ISIN, LEI: a token of capitals and digits whose check digits are right."""

@@ -57,6 +57,7 @@ def find(text, kind=Kind.PARAGRAPH, *, prose=True):
         ("10,000 barrels per day, 10 to 20 km", [("10,000 barrels per day", "QUANTITY"), ("10 to 20 km", "QUANTITY")]),
         ("under Section 4.2(b) and § 12", [("Section 4.2(b)", "IDENTIFIER"), ("§ 12", "IDENTIFIER")]),
         ("Section 10 of the Securities Exchange Act of 1934", [("Securities Exchange Act of 1934", "LAW")]),
+        ("the Securities Act of 1933 or the Exchange Act of 1934", [("Securities Act of 1933", "LAW"), ("Exchange Act of 1934", "LAW")]),
         ("the section on law", []),
         ("to GB82 WEST 1234 5698 7654 32 or GB82 WEST 1234 5698 7654 33", [("GB82 WEST 1234 5698 7654 32", "IDENTIFIER")]),
         ("US0378331005, US0378331006", [("US0378331005", "IDENTIFIER")]),
