@@ -135,7 +135,7 @@ _QUANTITY = re.compile(
 _SECTION = re.compile(
     r"\b(?:[Ss]ections?|SECTION|Secs?\.|[Aa]rticles?|ARTICLE|Arts?\.|[Cc]lauses?|[Pp]aragraphs?|§{1,2})[ \u00a0\n]?"
     r"(?:\d{1,4}[A-Z]?(?:[.-]\d{1,4}){0,5}(?:[ ]?\([A-Za-z0-9]{1,4}\)){0,5}|[IVXLC]{1,7}\b)(?![\w(]|[.]\d)"
-    r"(?![ ](?:of|to)[ ](?:the|that|this)[ ](?:[A-Z][\w.]{1,20}[ ]){1,8}(?:Act|Code|Law|Regulations?|Treaty)\b)"
+    r"(?![ ](?:of|to)[ ](?:the|that|this)[ ](?:(?:[A-Z\d][\w.]{1,20}[ ]){0,8}(?:Act|Code|Law|Regulations?|Treaty)|[A-Z]{2,6})\b)"
 )
 _SECTION_SIGN = re.compile(r"§{1,2}[ \u00a0]?\d{1,4}[A-Z]?(?:[.-]\d{1,4}){0,5}(?:\([A-Za-z0-9]{1,4}\)){0,5}")  # fmt: skip
 _SEP = r"(?:[ ]?(?:[Nn]o|[Nn]umber|[Cc]ode)\.?)?[ ]?[:#]?[ ]?"

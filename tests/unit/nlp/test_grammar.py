@@ -58,6 +58,7 @@ def find(text, kind=Kind.PARAGRAPH, *, prose=True):
         ("under Section 4.2(b) and § 12", [("Section 4.2(b)", "IDENTIFIER"), ("§ 12", "IDENTIFIER")]),
         ("Section 10 of the Securities Exchange Act of 1934", [("Securities Exchange Act of 1934", "LAW")]),
         ("the Securities Act of 1933 or the Exchange Act of 1934", [("Securities Act of 1933", "LAW"), ("Exchange Act of 1934", "LAW")]),
+        ("Section 1542 of the Code, Article 9 of the UCC, Section 9 of this Agreement", [("Section 9", "IDENTIFIER")]),
         ("the section on law", []),
         ("to GB82 WEST 1234 5698 7654 32 or GB82 WEST 1234 5698 7654 33", [("GB82 WEST 1234 5698 7654 32", "IDENTIFIER")]),
         ("US0378331005, US0378331006", [("US0378331005", "IDENTIFIER")]),
