@@ -253,7 +253,7 @@ _END_LABELS = {
     )
     for word in words.split(",")
 }  # fmt: skip
-_NUMBER_WORDS = frozenset(_WORDS.replace("s?", "").split("|") + ["quarters", "thirds"])
+_NUMBER_WORDS = frozenset([*_WORDS.replace("s?", "").split("|"), "quarters", "thirds"])
 _MAY_STAND_BETWEEN = frozenset(
     "business calendar working trading banking consecutive successive full fiscal additional us canadian australian states square "
     "cubic metric nautical norwegian swedish danish".split()
