@@ -124,6 +124,11 @@ class Ontology(_Part):
         known = self.predicates.get(predicate)
         return known.label if known else predicate.replace("_", " ")
 
+    def value_of(self, predicate: str) -> str | None:
+        """What kind of value the predicate's object is ("date"), None where it is an entity."""
+        known = self.predicates.get(predicate)
+        return known.value if known else None
+
     def __hash__(self) -> int:
         return hash((self.name, self.version, len(self.types), len(self.predicates)))
 

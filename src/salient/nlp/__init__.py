@@ -27,7 +27,7 @@ SCHEMES = {
 LABELS = (
     "PERSON", "NORP", "FAC", "ORG", "GPE", "LOC", "PRODUCT", "EVENT", "WORK_OF_ART", "LAW", "LANGUAGE",
     "DATE", "TIME", "PERCENT", "MONEY", "QUANTITY", "ORDINAL", "CARDINAL",
-    "EMAIL", "URL", "PHONE",
+    "EMAIL", "URL", "PHONE", "IDENTIFIER",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.legal_forms import AFTER, without_form
 from salient.nlp.units import Unit
 
-RULES_VERSION = "3"
+RULES_VERSION = "4"
 """Of everything in this package that is not a model. Raise it when equal texts may get others."""
 
 Row = tuple[int, int, str, float]

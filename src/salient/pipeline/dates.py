@@ -23,6 +23,15 @@ def document_date(metadata: Mapping[str, str]) -> str | None:
     return None
 
 
+def told_date(metadata: Mapping[str, str]) -> str | None:
+    """The ISO date on which the document says it was written or published.
+
+    That of a file's making or last change is left out: it may be a copy's, and "yesterday" is not told
+    from it.
+    """
+    return document_date({name: metadata[name] for name in FIELDS[:2] if name in metadata})
+
+
 def _parse(value: str) -> datetime | None:
     if not value:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import partial
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -15,6 +16,7 @@ from salient.pipeline import intake
 from salient.pipeline.ledger import as_document
 from salient.pipeline.run import Run
 from salient.services import Context, service
+from salient.services.meanings import Meaning, ValueMention, ValuesOf
 from salient.services.quotes import boxes, pieces, view_page_at, view_pages
 from salient.services.views import (
     DocumentId,
@@ -201,6 +203,7 @@ def show(request: ShowDocument, context: Context) -> DocumentDetails:
     done = row.state == State.DONE
     text = context.texts.text(row.id) if done else None
     sql = context.tables.load("salient.services", "documents.sql")
+    values = _values(context, row.id, text, row.metadata).mentions if text else ()
     with context.tables.read() as tx:
         key = {"id": row.id, "workspace": context.workspace}
         entities = tx.rows(sql.entities, key)
@@ -227,7 +230,7 @@ def show(request: ShowDocument, context: Context) -> DocumentDetails:
         n_view_pages=len(view_pages(text)) if text else 0,
         has_images=bool(text and text.n_pages and (row.media_type or "").startswith(DRAWN)),
         entities=tuple(EntityCount(id=e.id, name=e.name, type=e.type, n=e.n) for e in entities),
-        labels={r.label: r.n for r in labels},
+        labels={r.label: r.n for r in labels} | dict(Counter(v.label for v in values)),
         n_facts=facts,
     )
 
@@ -250,7 +253,7 @@ class ShowPage(Value):
 
 
 class Mention(Value):
-    """A mention of an entity or value in a document."""
+    """A mention of an entity or value in a document. `value` is what a date, amount or identifier means."""
 
     ordinal: int
     start: int
@@ -264,6 +267,7 @@ class Mention(Value):
     page: int | None
     view_page: int
     boxes: tuple[Box, ...] = ()
+    value: Meaning | None = None
 
 
 class CellView(Value):
@@ -319,7 +323,7 @@ def page(request: ShowPage, context: Context) -> PageView:
     first, last = (int(v) for v in ranges[number - 1]) if len(ranges) else (0, 0)
     low = int(text.block_start[first]) if last > first else 0
     high = int(text.block_end[last - 1]) if last > first else 0
-    mentions = _mentions(context, text, row.id, low, high, with_boxes=True)
+    mentions = _mentions(context, text, row, low, high, with_boxes=True)
     hits = [(request.mark.start, request.mark.end)] if request.mark else []
     if request.query:
         found = context.indexes.passages.highlight(request.query, text.text[low:high], "text")
@@ -372,10 +376,14 @@ def _block(
     )
 
 
+def _values(context: Context, ident: str, text: Text, metadata: str) -> ValuesOf:
+    return ValuesOf(text, context.texts.annotations(ident), metadata)
+
+
 def _mentions(
     context: Context,
     text: Text,
-    ident: str,
+    document: Any,
     low: int,
     high: int,
     *,
@@ -383,35 +391,60 @@ def _mentions(
     limit: int = 5000,
     offset: int = 0,
 ) -> tuple[Mention, ...]:
+    """Mentions of entities, which the tables have, and of values, which the annotations have.
+
+    Values are numbered after the entities' mentions.
+    """
     sql = context.tables.load("salient.services", "documents.sql")
     with context.tables.read() as tx:
-        values = {
-            "id": ident,
+        given = {
+            "id": document.id,
             "low": low,
             "high": high,
             "workspace": context.workspace,
-            "limit": limit,
-            "offset": offset,
+            "limit": limit + offset,
+            "offset": 0,
         }
-        rows = tx.rows(sql.mentions, values)
+        rows = tx.rows(sql.mentions, given)
+        after = tx.value(sql.n_mentions, {"id": document.id})
+    values = _values(context, document.id, text, document.metadata)
+    both: list[Any] = sorted(
+        [*((r.start_at, r.ordinal, r) for r in rows), *((v.start, after + v.index, v) for v in values.within(low, high))],
+        key=lambda m: m[:2],
+    )  # fmt: skip
     pages = view_pages(text)
-    return tuple(
-        Mention(
-            ordinal=r.ordinal,
-            start=r.start_at,
-            end=r.end_at,
-            label=r.label,
-            surface=r.surface,
-            entity_id=r.entity_id,
-            entity_name=r.entity_name,
-            score=r.score,
-            component=r.component,
-            page=r.page,
-            view_page=view_page_at(text, r.start_at, pages),
-            boxes=boxes(text, r.start_at, r.end_at) if with_boxes else (),
+    found: list[Mention] = []
+    for start, ordinal, said in both[offset : offset + limit]:
+        end = said.end if isinstance(said, ValueMention) else said.end_at
+        named = _of_value(values, said) if isinstance(said, ValueMention) else _of_entity(said)
+        found.append(
+            Mention(
+                ordinal=ordinal,
+                start=start,
+                end=end,
+                label=said.label,
+                surface=said.surface,
+                score=round(said.score, 4),
+                page=text.page_at(start),
+                view_page=view_page_at(text, start, pages),
+                boxes=boxes(text, start, end) if with_boxes else (),
+                **named,
+            )
         )
-        for r in rows
-    )
+    return tuple(found)
+
+
+def _of_entity(row: Any) -> dict[str, Any]:
+    return {"entity_id": row.entity_id, "entity_name": row.entity_name, "component": row.component}
+
+
+def _of_value(values: ValuesOf, mention: ValueMention) -> dict[str, Any]:
+    return {
+        "entity_id": None,
+        "entity_name": None,
+        "component": values.component,
+        "value": values.meaning(mention),
+    }
 
 
 class ListMentions(Value):
@@ -436,20 +469,22 @@ def mentions(request: ListMentions, context: Context) -> MentionList:
     Raises:
         NotFound: no such document, or it has no text.
     """
-    text = context.texts.text(request.id)
+    row = context.ledger.row(request.id)
+    text = context.texts.text(row.id)
     sql = context.tables.load("salient.services", "documents.sql")
     with context.tables.read() as tx:
-        total = tx.value(sql.n_mentions, {"id": request.id})
+        total = tx.value(sql.n_mentions, {"id": row.id})
     found = _mentions(
         context,
         text,
-        request.id,
+        row,
         0,
         len(text.text) + 1,
         with_boxes=False,
         limit=request.limit,
         offset=request.offset,
     )
+    total += len(_values(context, row.id, text, row.metadata).mentions)
     return MentionList(total=total, mentions=found)
 
 

@@ -8,7 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -19,6 +19,7 @@ from salient.model import Annotations, Document, Value
 from salient.services import Context, service
 from salient.services.documents import ListDocuments, list_documents
 from salient.services.facts import every_fact
+from salient.services.meanings import ValuesOf, columns, of_fact
 
 What = Literal["documents", "mentions", "entities", "facts", "graph", "annotations"]
 Form = Literal["csv", "xlsx", "jsonl", "graphml", "jsonld"]
@@ -200,6 +201,38 @@ def _query(name: str, *json_columns: str) -> Callable[[Context, Mapping[str, str
     return rows
 
 
+def _mentions(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
+    """Mentions of entities, then of values with what they mean, document by document."""
+    stored = groupby(_query("export_mentions")(context, {}), key=lambda row: row["document_id"])
+    ahead, rows = next(stored, (None, iter(())))
+    for ident in context.ledger.every_id():
+        if ident == ahead:
+            for row in rows:
+                yield row | columns(None)
+            ahead, rows = next(stored, (None, iter(())))
+        document = context.ledger.row(ident)
+        if document.state != "done":
+            continue
+        text = context.texts.text(ident)
+        values = ValuesOf(text, context.texts.annotations(ident), document.metadata)
+        for mention in values.mentions:
+            yield {
+                "document_id": ident,
+                "document": document.name,
+                "version": document.version,
+                "start_at": mention.start,
+                "end_at": mention.end,
+                "page": text.page_at(mention.start),
+                "label": mention.label,
+                "surface": mention.surface,
+                "score": round(mention.score, 4),
+                "component": values.component,
+                "entity_id": None,
+                "entity": None,
+                **columns(values.meaning(mention)),
+            }
+
+
 def _facts(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
     """Facts with the names of their entities and the surest sentence, as people read them."""
     sql = context.tables.load("salient.services", "entities.sql")
@@ -217,6 +250,7 @@ def _facts(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
                 "document_id": best.document_id,
                 "page": best.page,
                 "sentence": best.quote,
+                **columns(of_fact(context.ontology.value_of(fact.predicate), fact.object_value)),
             }
 
 
@@ -279,8 +313,11 @@ _TABLES: dict[
             "component",
             "entity_id",
             "entity",
+            "value",
+            "value_kind",
+            "ambiguous",
         ),
-        _query("export_mentions"),
+        _mentions,
     ),
     "entities": (
         (
@@ -305,6 +342,9 @@ _TABLES: dict[
             "object_entity",
             "object_name",
             "object_value",
+            "value",
+            "value_kind",
+            "ambiguous",
             "qualifiers",
             "confidence",
             "status",

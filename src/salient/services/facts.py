@@ -11,6 +11,7 @@ from salient.knowledge import facts as knowledge_facts
 from salient.knowledge.decisions import Log
 from salient.model import Decision, Fact, Status, Value
 from salient.services import Context, service
+from salient.services.meanings import Meaning, of_fact, of_qualifiers
 from salient.services.quotes import of_evidence
 from salient.services.views import FacetValue, Limit, Offset, Quote
 
@@ -36,7 +37,11 @@ class FactView(Value):
     object_entity: str | None
     object_name: str | None
     object_value: str | None
+    value: Meaning | None = None
+    """What `object_value` means, where it is a date or an amount."""
     qualifiers: dict[str, str]
+    qualifier_values: dict[str, Meaning] = Field(default_factory=dict)
+    """What the qualifiers mean that are dates, amounts and shares."""
     confidence: float
     status: Status
     n_evidence: int
@@ -125,7 +130,9 @@ def _view(context: Context, fact: Fact, names: dict[str, str]) -> FactView:
         object_entity=fact.object_entity,
         object_name=names.get(fact.object_entity) if fact.object_entity else None,
         object_value=fact.object_value,
+        value=of_fact(context.ontology.value_of(fact.predicate), fact.object_value),
         qualifiers=fact.qualifiers,
+        qualifier_values=of_qualifiers(fact.qualifiers),
         confidence=round(fact.confidence, 4),
         status=fact.status,
         n_evidence=len(fact.evidence),

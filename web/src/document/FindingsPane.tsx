@@ -5,7 +5,7 @@ import { Confidence, Empty, FaultCard, IconButton, Skeleton, TypeDot, TypeTag } 
 import { Icon } from "../parts/icons";
 import { Rows } from "../parts/Rows";
 import { entityHref } from "../place/places";
-import { count, percent, plural } from "../text/format";
+import { count, meaningOf, percent, plural } from "../text/format";
 import { lookOf, orderLabels } from "../text/labels";
 
 export interface Group { key: string; label: string; name: string; mentions: Mention[] }
@@ -121,6 +121,7 @@ export function Picked({ mention, step }: { mention: Mention; step: (by: number)
         <IconButton icon="up" label="Previous finding (k)" onClick={() => step(-1)} /><IconButton icon="down" label="Next finding (j)" onClick={() => step(1)} />
       </div>
       <b style={{ overflowWrap: "anywhere" }}>{mention.surface}</b>
+      {mention.value && <span className="quiet tnum" title={mention.value.note || undefined}>{meaningOf(mention.value)}</span>}
       {mention.entity_id && <Link href={entityHref(mention.entity_id)} className="line"><Icon name="entities" />{mention.entity_name}</Link>}
       <details>
         <summary className="quiet" style={{ cursor: "pointer", fontSize: 12 }}>Where this comes from</summary>

@@ -1,6 +1,7 @@
 import { memo, useCallback, useMemo, useRef } from "react";
 import type { Block, Mention, Page, Piece } from "../api/types";
 import { FaultCard, Skeleton } from "../parts/parts";
+import { meaningOf } from "../text/format";
 import { lookOf } from "../text/labels";
 import { rowsOf, runsOf } from "../text/runs";
 import type { PaneProps } from "./PagePane";
@@ -98,7 +99,7 @@ function Marked({ pieces, mentions, shown, selected, mark, onSelect }: { pieces:
         const look = lookOf(mention.label);
         const classes = ["men", `hue-${look.hue}`, run.first && "first", run.last && "last", mention.ordinal === selected && "on"].filter(Boolean).join(" ");
         return (
-          <span key={run.start} className={classes} data-m={run.first ? mention.ordinal : undefined} data-tag={run.last ? look.tag : undefined} title={`${look.name}${mention.entity_name && mention.entity_name !== mention.surface ? `: ${mention.entity_name}` : ""}`}
+          <span key={run.start} className={classes} data-m={run.first ? mention.ordinal : undefined} data-tag={run.last ? look.tag : undefined} title={`${look.name}${mention.entity_name && mention.entity_name !== mention.surface ? `: ${mention.entity_name}` : ""}${mention.value ? `: ${meaningOf(mention.value)}` : ""}`}
             onClick={() => onSelect(mention)}>{text}</span>
         );
       })}

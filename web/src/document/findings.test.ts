@@ -4,7 +4,7 @@ import { groupsOf } from "./FindingsPane";
 
 const mention = (ordinal: number, surface: string, entity: string | null = null, label = "ORG"): Mention => ({
   ordinal, start: ordinal * 10, end: ordinal * 10 + 5, label, surface, entity_id: entity, entity_name: entity && `Name of ${entity}`,
-  score: 1, component: "t", page: 1, view_page: 1, boxes: [],
+  score: 1, component: "t", page: 1, view_page: 1, boxes: [], value: null,
 });
 
 test("spellings of one entity stand together under its name, most frequent first", () => {

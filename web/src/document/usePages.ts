@@ -52,7 +52,7 @@ export function useFindings(id: string, enabled: boolean): { mentions: readonly 
 export function mergedFindings(some: readonly Mention[], more: readonly Mention[]): readonly Mention[] {
   const known = new Set(some.map((m) => m.ordinal));
   const fresh = more.filter((m) => !known.has(m.ordinal));
-  return fresh.length ? [...some, ...fresh].sort((a, b) => a.ordinal - b.ordinal) : some;
+  return fresh.length ? [...some, ...fresh].sort((a, b) => a.start - b.start || a.ordinal - b.ordinal) : some;
 }
 
 export interface HitPlace extends Mark { page: number }

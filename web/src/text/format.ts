@@ -30,6 +30,11 @@ export function speed(perSecond: number): string {
   return `${count(Math.round(perSecond * 3600))} an hour`;
 }
 
+/** A value in its standard form; where the words can mean something else, that too. */
+export function meaningOf(value: { normal: string; ambiguous: readonly string[] }): string {
+  return value.ambiguous.length ? `${value.normal} (or ${value.ambiguous.join(", ")})` : value.normal;
+}
+
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 

@@ -27,6 +27,8 @@ const LOOKS: Record<string, Look> = {
   NUMBER: { name: "Number", plural: "Numbers", tag: "num", hue: "grey" },
   EMAIL: { name: "Mail address", plural: "Mail addresses", tag: "mail", hue: "teal" },
   URL: { name: "Web address", plural: "Web addresses", tag: "url", hue: "teal" },
+  PHONE: { name: "Telephone", plural: "Telephones", tag: "tel", hue: "teal" },
+  IDENTIFIER: { name: "Identifier", plural: "Identifiers", tag: "id", hue: "grey" },
 };
 const SPARE: readonly Hue[] = ["plum", "teal", "violet", "orange", "red", "rose", "blue", "green"];
 

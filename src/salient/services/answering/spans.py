@@ -116,6 +116,7 @@ def typed_spans(text: str, mentions: Iterable[tuple[int, int, str]]) -> list[Typ
                     "CARDINAL",
                     "ORDINAL",
                     "NUMBER",
+                    "IDENTIFIER",
                 },
             )
     taken: list[tuple[int, int]] = []
