@@ -1,0 +1,117 @@
+"""Which mentions of one document are the same: names, pronouns, "the company", defined terms.
+
+Sieves come first, surest before others (Raghunathan et al. 2010; Lee et al. 2013): names of one
+bearer, as `shortforms` and `definitions` know them, then relative pronouns. What remains, pronouns
+and definite noun phrases, a small log-linear model ranks. A link below the threshold is not made: a
+wrong antecedent is worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from salient.knowledge.coreference import features
+from salient.knowledge.coreference.chains import (
+    Chains,
+    Kind,
+    Link,
+    join_anaphors,
+    join_names,
+    relative_links,
+)
+from salient.knowledge.coreference.ranker import Ranker, shipped
+from salient.knowledge.coreference.referring import (
+    Name,
+    Referring,
+    Shape,
+    Span,
+    found_in,
+    referring,
+)
+from salient.knowledge.mentions import Mention
+from salient.knowledge.syntax import Tree
+from salient.model import Annotations
+from salient.nlp.noun_phrases import noun_phrases
+
+THRESHOLD = 0.6
+"""Probability below which nothing is linked."""
+
+_ANAPHORS = (Shape.DEFINITE, Shape.DEMONSTRATIVE, Shape.HE, Shape.SHE, Shape.IT, Shape.THEY)
+
+
+@dataclass(frozen=True, slots=True)
+class Coreference:
+    """The links of a document in text order, and for each mention the first member of its chain."""
+
+    found: Referring
+    links: tuple[Link, ...]
+    chain: tuple[int, ...]
+
+    def chains(self) -> list[list[int]]:
+        """Mentions that are one, two or more together, in text order."""
+        members: dict[int, list[int]] = {}
+        for row, first in enumerate(self.chain):
+            members.setdefault(first, []).append(row)
+        return [rows for rows in members.values() if len(rows) > 1]
+
+
+def names_of(mentions: Sequence[Mention]) -> list[Name]:
+    """Linked mentions as names: those of one root have one bearer."""
+    number: dict[tuple[str, str], int] = {}
+    return [
+        Name(m.start, m.end, m.root[0], number.setdefault(m.root, len(number))) for m in mentions
+    ]
+
+
+def resolve(
+    text: str,
+    annotations: Annotations,
+    tree: Tree,
+    names: Sequence[Name],
+    *,
+    threshold: float = THRESHOLD,
+) -> Coreference:
+    """Find who "it", "she" and "the company" are.
+
+    Args:
+        tree: of the same annotations.
+        names: in text order, not overlapping.
+
+    Without syntax only names are linked.
+
+    Cost: linear in the tokens; a pronoun has a bounded number of candidates.
+    """
+    phrases = noun_phrases(annotations.tokens, annotations.strings)
+    mentions = found_in(tree, names, phrases) if len(tree.start) else []
+    found = referring(text, tree, mentions, names)
+    shapes = _ANAPHORS if annotations.language == "en" and any(tree.deprel) else ()
+    anaphors = np.flatnonzero(np.isin(found.shape, shapes) & (found.name < 0))
+    return link(tree, found, anaphors, shipped(), threshold=threshold)
+
+
+def link(
+    tree: Tree, found: Referring, anaphors: features.Ints, ranker: Ranker, *, threshold: float
+) -> Coreference:
+    """Link mentions that are already described.
+
+    Args:
+        anaphors: the rows of `found` that the ranker is asked about, rising.
+    """
+    chains = Chains(found)
+    links = join_names(found, chains)
+    if len(anaphors):
+        links += relative_links(tree, found, chains)
+        for given in features.pairs(tree, found, anaphors):
+            likely, _ = ranker.probabilities(given)
+            links += join_anaphors(found, chains, given, likely.tolist(), threshold)
+    links.sort(key=lambda one: one.mention)
+    return Coreference(found, tuple(links), tuple(chains.of(r) for r in range(len(found))))
+
+
+__all__ = [
+    "THRESHOLD", "Coreference", "Kind", "Link", "Name", "Referring", "Shape", "Span", "link", "names_of",
+    "resolve",
+]  # fmt: skip
