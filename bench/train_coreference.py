@@ -25,7 +25,7 @@ from salient.knowledge.coreference.referring import Shape, found_in, referring
 from salient.nlp.noun_phrases import NounPhrases
 
 TARGET = Path(coreference.__file__).parent / ranker.WEIGHTS
-EPOCHS, RATE, DECAY = 12, 0.15, 2e-5
+EPOCHS, RATE, DECAY = 8, 0.15, 1e-4
 NOTHING = np.zeros(0, np.int32)
 
 

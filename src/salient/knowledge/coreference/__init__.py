@@ -39,7 +39,7 @@ from salient.nlp.noun_phrases import noun_phrases
 THRESHOLD = 0.6
 """Probability below which nothing is linked."""
 
-_ANAPHORS = (Shape.DEFINITE, Shape.DEMONSTRATIVE, Shape.HE, Shape.SHE, Shape.IT, Shape.THEY)
+ANAPHORS = (Shape.DEFINITE, Shape.DEMONSTRATIVE, Shape.HE, Shape.SHE, Shape.IT, Shape.THEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def resolve(
     phrases = noun_phrases(annotations.tokens, annotations.strings)
     mentions = found_in(tree, names, phrases) if len(tree.start) else []
     found = referring(text, tree, mentions, names)
-    shapes = _ANAPHORS if annotations.language == "en" and any(tree.deprel) else ()
+    shapes = ANAPHORS if annotations.language == "en" and any(tree.deprel) else ()
     anaphors = np.flatnonzero(np.isin(found.shape, shapes) & (found.name < 0))
     return link(tree, found, anaphors, shipped(), threshold=threshold)
 

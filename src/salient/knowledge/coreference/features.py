@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.knowledge.coreference.referring import Referring, Role, Shape, speaks
+from salient.knowledge.coreference.referring import Referring, Role, Shape, Sort, speaks
 from salient.knowledge.syntax import Tree
 
 Ints = NDArray[np.int64]
@@ -25,7 +25,7 @@ SIZES: Mapping[str, int] = {
     "number": 9, "gender": 16, "sort_a": 6, "sort_c": 6, "head": 3, "name": 3, "words": 5, "bound": 4,
     "nested": 3, "paragraphs": 4, "quotes": 5, "speaker": 2, "beside": 4, "count": 4, "opens": 2,
     "governed": 2, "lemma": 4096, "lemmas": 4096, "own": 4096, "verb": 2048, "clause": 8, "new": 3,
-    "far": 2, "said": 512, "fits": 2048,
+    "far": 2, "said": 512, "fits": 2048, "agrees": 2, "between": 5,
 }  # fmt: skip
 # The lemma features are hashed; "fits" is the antecedent's lemma under the anaphor's verb.
 PAIR = (
@@ -37,7 +37,7 @@ PAIR = (
     ("a", "count", "c_kind"), ("a", "opens", "role_c", "sentences"), ("a", "governed", "role_c"),
     ("lemma",), ("lemmas",), ("a", "c", "sentences"), ("a", "role_c", "sentences"),
     ("a_kind", "far", "head", "words"), ("a_kind", "sort_c", "role_c", "sentences"), ("fits",),
-    ("a", "said"),
+    ("a", "said"), ("a", "agrees", "between", "c_kind"), ("a", "agrees", "between", "role_c"),
 )  # fmt: skip
 NEW = (
     ("a",), ("a", "role_a"), ("own",), ("verb",), ("a", "clause"), ("a", "sentences"), ("a", "new", "name"),
@@ -98,6 +98,7 @@ class _Features:
         anaphor, candidate = self._candidates(anaphors)
         begins = np.append(np.searchsorted(anaphor, anaphors), len(anaphor))
         columns = self._pair(anaphor, candidate)
+        columns |= _between(columns, begins)
         barred = self._barred(anaphor, columns)
         return Pairs(
             anaphors,
@@ -249,6 +250,22 @@ def _counts(codes: Ints) -> Ints:
 
 def _bits(words: NDArray[np.uint64]) -> Ints:
     return np.bitwise_count(words).astype(np.int64)
+
+
+def _between(columns: Mapping[str, Ints], begins: Ints) -> dict[str, Ints]:
+    """Whether the candidate agrees with the anaphor, and how many nearer ones do, up to 4."""
+    numbers, genders = np.array(_AGREE_NUMBER), np.array(_AGREE_GENDER)
+    agrees = numbers[columns["number"]] & genders[columns["gender"]]
+    agrees &= (columns["bound"] != 1) & (columns["sort_c"] != Sort.TIME)
+    person = np.isin(columns["a"], (Shape.HE, Shape.SHE))
+    agrees &= np.where(person, columns["sort_c"] <= Sort.PERSON, (columns["a"] != Shape.IT) | (columns["sort_c"] != Sort.PERSON))  # fmt: skip
+    nearer = np.cumsum(agrees) - agrees
+    nearer -= np.repeat(nearer[np.minimum(begins[:-1], max(len(nearer) - 1, 0))] if len(nearer) else begins[:-1], np.diff(begins))  # fmt: skip
+    return {"agrees": agrees * 1, "between": np.minimum(nearer, 4)}
+
+
+_AGREE_NUMBER = [a == 0 or c == 0 or a == c for a in range(3) for c in range(3)]
+_AGREE_GENDER = [a == 0 or c == 0 or a == c for a in range(4) for c in range(4)]
 
 
 def _subsets(a: NDArray[np.uint64], c: NDArray[np.uint64]) -> Ints:
