@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from salient.errors import Corrupt
-from salient.knowledge import agreements
+from salient.knowledge import agreements, coreference
 from salient.knowledge.dates import is_date
 from salient.knowledge.extract import extract
 from salient.knowledge.mentions import Mention, linked
@@ -31,6 +31,7 @@ _VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
 
 _MAX_QUOTE = 2000
 _MAX_NEAR = 6
+_MAX_BACK = 3  # sentences between a pronoun and the name that it stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class FindingRow:
 class Reading:
     """All that linking and extraction made of one document. Equal input gives equal bytes."""
 
-    COMPONENT: ClassVar[str] = "salient.reading@2"
+    COMPONENT: ClassVar[str] = "salient.reading@3"
 
     workspace: str
     component: str = COMPONENT
@@ -145,6 +146,27 @@ def references_of(
         if label in _VALUES and (label != "DATE" or is_date(text[start:end]))
     ]
     return references, values
+
+
+def _meant(
+    text: str,
+    annotations: Annotations,
+    tree: Tree,
+    mentions: Sequence[Mention],
+    references: Sequence[Reference],
+) -> dict[int, tuple[Reference, float]]:
+    """By the token of a pronoun or common noun: the name near it that it stands for.
+
+    Nothing is said of a name that is too far off for one quote to show both.
+    """
+    solved = coreference.resolve(text, annotations, tree, coreference.names_of(mentions))
+    found = solved.found
+    return {
+        int(found.head[row]): (references[int(found.name[name])], score)
+        for row, (name, score) in solved.bearers().items()
+        if found.sentence[row] - found.sentence[name] <= _MAX_BACK
+        and score >= coreference.THRESHOLD
+    }
 
 
 def _mention_rows(
@@ -224,7 +246,8 @@ def _findings(
     references, values = references_of(text.text, mentions, annotations)
     candidates: list[Candidate] = []
     if annotations.language in {"en", "und"} and len(annotations.tokens):
-        candidates = extract(tree, text.text, references, values, ontology)
+        meant = _meant(text.text, annotations, tree, mentions, references)
+        candidates = extract(tree, text.text, references, values, ontology, meant)
     role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}
     preamble = agreements.read_preamble(text.text, references, values, list(ids), role_of)
     if preamble is not None:

@@ -1,7 +1,7 @@
 """Which mentions of one document are the same: names, pronouns, "the company", defined terms.
 
 Sieves come first, surest before others (Raghunathan et al. 2010; Lee et al. 2013): names of one
-bearer, as `shortforms` and `definitions` know them, then relative pronouns. What remains, pronouns
+bearer, as `shortforms` and `definitions` know them, then appositions and relative pronouns. What remains, pronouns
 and definite noun phrases, a small log-linear model ranks. A link below the threshold is not made: a
 wrong antecedent is worse than none.
 """
@@ -18,6 +18,7 @@ from salient.knowledge.coreference.chains import (
     Chains,
     Kind,
     Link,
+    apposed_links,
     join_anaphors,
     join_names,
     relative_links,
@@ -56,6 +57,25 @@ class Coreference:
         for row, first in enumerate(self.chain):
             members.setdefault(first, []).append(row)
         return [rows for rows in members.values() if len(rows) > 1]
+
+
+    def bearers(self) -> dict[int, tuple[int, float]]:
+        """By mention that is no name: the last name before it in its chain, and how surely.
+
+        Both are mentions. How surely is the product over the links in between.
+        """
+        found, last, surely = self.found, {}, {}
+        link = {one.mention: one for one in self.links}
+        meant: dict[int, tuple[int, float]] = {}
+        for row in range(len(found)):
+            chain = self.chain[row]
+            one = link.get(row)
+            if found.name[row] >= 0:
+                last[chain], surely[row] = row, 1.0
+            elif one is not None and one.antecedent in surely:
+                surely[row] = one.score * surely[one.antecedent]
+                meant[row] = last[chain], surely[row]
+        return meant
 
 
 def names_of(mentions: Sequence[Mention]) -> list[Name]:
@@ -103,6 +123,7 @@ def link(
     chains = Chains(found)
     links = join_names(found, chains)
     if len(anaphors):
+        links += apposed_links(tree, found, chains)
         links += relative_links(tree, found, chains)
         for given in features.pairs(tree, found, anaphors):
             likely, _ = ranker.probabilities(given)

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from salient.knowledge.coreference.features import Pairs
-from salient.knowledge.coreference.referring import Name, Referring, Shape
+from salient.knowledge.coreference.referring import PLURAL, Referring, Role, Shape
 from salient.knowledge.syntax import Tree
 
 
@@ -19,6 +19,7 @@ class Kind(StrEnum):
     NAME = "name"
     PRONOUN = "pronoun"
     RELATIVE = "relative"
+    APPOSITION = "apposition"
     NOMINAL = "nominal"
 
 
@@ -116,11 +117,6 @@ def join_anaphors(
     return links
 
 
-def bearer_of(found: Referring, names: Sequence[Name], chain: Sequence[int]) -> Name | None:
-    """The first name of a chain."""
-    return next((names[n] for row in chain if (n := int(found.name[row])) >= 0), None)
-
-
 def relative_links(tree: Tree, found: Referring, chains: Chains) -> list[Link]:
     """Link "who", "which" and "that" to the noun that their clause belongs to."""
     at_head = {int(h): row for row, h in enumerate(found.head.tolist())}
@@ -136,4 +132,22 @@ def relative_links(tree: Tree, found: Referring, chains: Chains) -> list[Link]:
                     chains.join(noun, row)
                 break
             verb = tree.head[verb]
+    return links
+
+
+def apposed_links(tree: Tree, found: Referring, chains: Chains) -> list[Link]:
+    """Link "a Danish shipbuilder" to the name it stands in apposition to."""
+    at_head = {int(h): row for row, h in enumerate(found.head.tolist())}
+    links: list[Link] = []
+    common = (found.shape != Shape.NAME) & (found.shape < Shape.HE) & (found.role == Role.APPOSITION)
+    for row in np.flatnonzero(common).tolist():
+        head = int(found.head[row])
+        name = at_head.get(tree.head[head]) if tree.deprel[head] == "appos" else None
+        if name is None or name >= row or found.name[name] < 0:
+            continue
+        sorts = int(found.sort[row]), int(found.sort[name])
+        plural = int(found.number[row]) == PLURAL
+        if (min(sorts) == 0 or sorts[0] == sorts[1]) and not plural and chains.agree(name, row):
+            links.append(Link(row, name, Kind.APPOSITION, 0.95))
+            chains.join(name, row)
     return links

@@ -194,20 +194,18 @@ class _Features:
         return ((verb[a] == verb[c]) & (verb[a] >= 0) & (f.role[a] == f.role[c])) * 1
 
     def _barred(self, a: Ints, columns: Mapping[str, Ints]) -> NDArray[np.bool_]:
-        """What grammar forbids: one verb's two arguments, a name and another's, he and she."""
+        """What grammar forbids: one verb's two arguments, two bearers, he and she, it and a person."""
         f = self.found
         reflexive = np.isin(f.head_code[a], _REFLEXIVE)
         relative = (columns["a"] >= Shape.WHO) & (columns["a"] <= Shape.THAT)
         pronoun = columns["a_kind"] == 3
-        genders = columns["gender"]
+        genders = np.divmod(columns["gender"], 4)
         barred = (columns["bound"] == 1) & pronoun & ~reflexive & ~relative
         barred |= columns["name"] == 2
-        barred |= np.isin(genders, [MALE_FEMALE, FEMALE_MALE])
+        barred |= (genders[0] > 0) & (genders[1] > 0) & (genders[0] != genders[1])
+        barred |= (columns["a"] == Shape.IT) & (columns["sort_c"] == Sort.PERSON)
         held = (columns["nested"] > 0) & pronoun & ~relative & (columns["beside"] == 0)
         return barred | held
-
-
-MALE_FEMALE, FEMALE_MALE = 1 * 4 + 2, 2 * 4 + 1
 
 
 def _reflexives() -> Ints:

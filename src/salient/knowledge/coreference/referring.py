@@ -216,19 +216,20 @@ def referring(
     """The columns of mentions, which are in order of (start, -end)."""
     describe = _Describer(text, tree, names)
     rows = [describe(span, number) for span, number in mentions]
-    columns = np.array(rows, np.int64).reshape(len(rows), -1).T if rows else np.zeros((18, 0), int)
-    start, end = columns[0], columns[1]
+    placed = ("sentence", "paragraph", "quotation", "words")
+    order = [f.name for f in fields(Referring) if f.name not in placed]
+    columns = np.array(rows, np.int64).reshape(len(rows), len(order)).T
+    start = columns[0]
     sentence_starts = np.array([tree.start[f] for f, _ in tree.sentences] or [0], np.int64)
     sentence = np.searchsorted(sentence_starts, start, side="right") - 1
     breaks = np.array([m.start() for m in re.finditer(r"\n", text)], np.int64)
-    placed = {
-        "sentence": sentence,
-        "paragraph": np.searchsorted(breaks, start),
-        "quotation": _quotations(text, start),
-        "words": np.array([describe.content(s) for s, _ in mentions], np.uint64),
-    }
-    order = [f.name for f in fields(Referring) if f.name not in placed]
-    return Referring(**dict(zip(order, columns, strict=True)), **placed)
+    return Referring(
+        **dict(zip(order, columns, strict=True)),
+        sentence=sentence,
+        paragraph=np.searchsorted(breaks, start),
+        quotation=_quotations(text, start),
+        words=np.array([describe.content(s) for s, _ in mentions], np.uint64),
+    )
 
 
 _QUOTE_MARK = re.compile(r"[“”\"\n]")
