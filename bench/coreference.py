@@ -22,9 +22,10 @@ from train_coreference import with_idle_pronouns
 
 from salient.knowledge import coreference
 from salient.knowledge.coreference import Coreference, Kind, Link, Shape
-from salient.knowledge.coreference.chains import Chains, join_names
+from salient.knowledge.coreference.chains import Chains
 from salient.knowledge.coreference.ranker import shipped
 from salient.knowledge.coreference.referring import Sort
+from salient.knowledge.coreference.sieves import Sieves
 
 ROOT = Path(__file__).resolve().parents[1]
 EVEN = 0.5  # for the CoNLL score precision and recall count alike
@@ -40,7 +41,7 @@ def ours(threshold: float, shapes: Sequence[int] | None = None) -> Resolver:
         found = passage.found
         asked = np.isin(found.shape, shapes) if shapes is not None else np.ones(len(found), bool)
         return coreference.link(
-            passage.tree, found, np.flatnonzero(asked), shipped(), threshold=threshold
+            passage.tree, found, passage.names, np.flatnonzero(asked), shipped(), threshold=threshold
         )
 
     return resolver
@@ -50,7 +51,9 @@ def simple(passage: Passage) -> Coreference:
     """The baseline: last mention with the head; for pronouns the nearest that agrees."""
     found, last = passage.found, {}
     chains = Chains(found)
-    links = join_names(found, chains)
+    sieves = Sieves(passage.tree, found, passage.names, chains)
+    sieves.bearers()
+    links = sieves.links
     for row in range(len(found)):
         pronoun = found.shape[row] >= Shape.HE
         if not pronoun:

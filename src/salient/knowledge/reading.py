@@ -148,7 +148,7 @@ def references_of(
     return references, values
 
 
-def _meant(
+def meant_by(
     text: str,
     annotations: Annotations,
     tree: Tree,
@@ -246,7 +246,7 @@ def _findings(
     references, values = references_of(text.text, mentions, annotations)
     candidates: list[Candidate] = []
     if annotations.language in {"en", "und"} and len(annotations.tokens):
-        meant = _meant(text.text, annotations, tree, mentions, references)
+        meant = meant_by(text.text, annotations, tree, mentions, references)
         candidates = extract(tree, text.text, references, values, ontology, meant)
     role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}
     preamble = agreements.read_preamble(text.text, references, values, list(ids), role_of)

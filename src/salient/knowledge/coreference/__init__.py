@@ -1,9 +1,9 @@
 """Which mentions of one document are the same: names, pronouns, "the company", defined terms.
 
 Sieves come first, surest before others (Raghunathan et al. 2010; Lee et al. 2013): names of one
-bearer, as `shortforms` and `definitions` know them, then appositions and relative pronouns. What remains, pronouns
-and definite noun phrases, a small log-linear model ranks. A link below the threshold is not made: a
-wrong antecedent is worse than none.
+bearer, as `shortforms` and `definitions` know them, what grammar gives, "the company". What remains,
+pronouns and definite noun phrases, a small log-linear model ranks. A link below the threshold is not
+made: a wrong antecedent is worse than none.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from salient.knowledge.coreference.chains import (
     Chains,
     Kind,
     Link,
-    apposed_links,
     join_anaphors,
-    join_names,
-    relative_links,
 )
 from salient.knowledge.coreference.ranker import Ranker, shipped
 from salient.knowledge.coreference.referring import (
@@ -32,6 +29,7 @@ from salient.knowledge.coreference.referring import (
     found_in,
     referring,
 )
+from salient.knowledge.coreference.sieves import Sieves
 from salient.knowledge.mentions import Mention
 from salient.knowledge.syntax import Tree
 from salient.model import Annotations
@@ -109,22 +107,33 @@ def resolve(
     found = referring(text, tree, mentions, names)
     shapes = ANAPHORS if annotations.language == "en" and any(tree.deprel) else ()
     anaphors = np.flatnonzero(np.isin(found.shape, shapes) & (found.name < 0))
-    return link(tree, found, anaphors, shipped(), threshold=threshold)
+    return link(tree, found, names, anaphors, shipped(), threshold=threshold)
 
 
 def link(
-    tree: Tree, found: Referring, anaphors: features.Ints, ranker: Ranker, *, threshold: float
+    tree: Tree,
+    found: Referring,
+    names: Sequence[Name],
+    anaphors: features.Ints,
+    ranker: Ranker,
+    *,
+    threshold: float,
 ) -> Coreference:
     """Link mentions that are already described.
 
     Args:
-        anaphors: the rows of `found` that the ranker is asked about, rising.
+        anaphors: the rows of `found` that the ranker is asked about, rising; with none, only names
+            are linked.
     """
     chains = Chains(found)
-    links = join_names(found, chains)
+    sieves = Sieves(tree, found, names, chains)
+    sieves.bearers()
+    links = sieves.links
     if len(anaphors):
-        links += apposed_links(tree, found, chains)
-        links += relative_links(tree, found, chains)
+        sieves.appositions()
+        sieves.relatives()
+        sieves.owners()
+        sieves.companies()
         for given in features.pairs(tree, found, anaphors):
             likely, _ = ranker.probabilities(given)
             links += join_anaphors(found, chains, given, likely.tolist(), threshold)

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from salient.knowledge.coreference.features import Pairs
-from salient.knowledge.coreference.referring import PLURAL, Referring, Role, Shape
-from salient.knowledge.syntax import Tree
+from salient.knowledge.coreference.referring import Referring, Shape
 
 
 class Kind(StrEnum):
@@ -20,6 +17,8 @@ class Kind(StrEnum):
     PRONOUN = "pronoun"
     RELATIVE = "relative"
     APPOSITION = "apposition"
+    CLAUSE = "clause"
+    COMPANY = "company"
     NOMINAL = "nominal"
 
 
@@ -66,19 +65,6 @@ class Chains:
         self.gender[left] = max(self.gender[left], self.gender[right])
 
 
-def join_names(found: Referring, chains: Chains) -> list[Link]:
-    """Link each name to the last one of the same bearer."""
-    links: list[Link] = []
-    last: dict[int, int] = {}
-    for row in np.flatnonzero(found.entity >= 0).tolist():
-        bearer = int(found.entity[row])
-        if bearer in last:
-            links.append(Link(row, last[bearer], Kind.NAME, 1.0))
-            chains.join(row, last[bearer])
-        last[bearer] = row
-    return links
-
-
 def join_anaphors(
     found: Referring,
     chains: Chains,
@@ -114,40 +100,4 @@ def join_anaphors(
                 links.append(Link(row, nearest[chain], kind, round(min(mass[chain], 1.0), 4)))
                 chains.join(chain, row)
                 break
-    return links
-
-
-def relative_links(tree: Tree, found: Referring, chains: Chains) -> list[Link]:
-    """Link "who", "which" and "that" to the noun that their clause belongs to."""
-    at_head = {int(h): row for row, h in enumerate(found.head.tolist())}
-    links: list[Link] = []
-    relative = (found.shape >= Shape.WHO) & (found.shape <= Shape.THAT)
-    for row in np.flatnonzero(relative).tolist():
-        verb = int(found.head[row])
-        for _ in range(4):
-            if tree.deprel[verb] in {"relcl", "acl:relcl"}:
-                noun = at_head.get(tree.head[verb])
-                if noun is not None and noun < row and chains.agree(noun, row):
-                    links.append(Link(row, noun, Kind.RELATIVE, 0.95))
-                    chains.join(noun, row)
-                break
-            verb = tree.head[verb]
-    return links
-
-
-def apposed_links(tree: Tree, found: Referring, chains: Chains) -> list[Link]:
-    """Link "a Danish shipbuilder" to the name it stands in apposition to."""
-    at_head = {int(h): row for row, h in enumerate(found.head.tolist())}
-    links: list[Link] = []
-    common = (found.shape != Shape.NAME) & (found.shape < Shape.HE) & (found.role == Role.APPOSITION)
-    for row in np.flatnonzero(common).tolist():
-        head = int(found.head[row])
-        name = at_head.get(tree.head[head]) if tree.deprel[head] == "appos" else None
-        if name is None or name >= row or found.name[name] < 0:
-            continue
-        sorts = int(found.sort[row]), int(found.sort[name])
-        plural = int(found.number[row]) == PLURAL
-        if (min(sorts) == 0 or sorts[0] == sorts[1]) and not plural and chains.agree(name, row):
-            links.append(Link(row, name, Kind.APPOSITION, 0.95))
-            chains.join(name, row)
     return links
