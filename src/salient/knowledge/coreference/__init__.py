@@ -131,6 +131,7 @@ def link(
     links = sieves.links
     if len(anaphors):
         sieves.appositions()
+        sieves.predicates()
         sieves.relatives()
         sieves.owners()
         sieves.companies()

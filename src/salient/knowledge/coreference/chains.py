@@ -17,6 +17,7 @@ class Kind(StrEnum):
     PRONOUN = "pronoun"
     RELATIVE = "relative"
     APPOSITION = "apposition"
+    PREDICATE = "predicate"
     CLAUSE = "clause"
     COMPANY = "company"
     NOMINAL = "nominal"

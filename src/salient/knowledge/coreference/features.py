@@ -203,7 +203,10 @@ class _Features:
         barred = (columns["bound"] == 1) & pronoun & ~reflexive & ~relative
         barred |= columns["name"] == 2
         barred |= (genders[0] > 0) & (genders[1] > 0) & (genders[0] != genders[1])
+        person = (columns["a"] == Shape.HE) | (columns["a"] == Shape.SHE)
         barred |= (columns["a"] == Shape.IT) & (columns["sort_c"] == Sort.PERSON)
+        barred |= person & (columns["sort_c"] > Sort.PERSON)
+        barred |= (person | (columns["a"] == Shape.IT)) & (columns["sort_c"] == Sort.TIME)
         held = (columns["nested"] > 0) & pronoun & ~relative & (columns["beside"] == 0)
         return barred | held
 

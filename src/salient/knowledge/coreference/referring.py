@@ -372,10 +372,10 @@ class _Describer:
             return _SORT_OF_TYPE.get(name.type, Sort.THING)
         if shape in _PERSONAL:
             return Sort.PERSON
-        if shape is Shape.NAME:
-            return Sort.UNKNOWN
         lemma = self.tree.lemma[head]
         found = self.lexicon["sort"].get(lemma)
+        if shape is Shape.NAME:  # "13 March"; a Mr March is among the names
+            return Sort.TIME if found == Sort.TIME else Sort.UNKNOWN
         if found is None and lemma.endswith(("ist", "woman")):
             found = int(Sort.PERSON)
         return found or Sort.UNKNOWN

@@ -19,6 +19,9 @@ _CLAUSE_OF_NOUN = _RELATIVE_CLAUSE | {"acl", "vmod"}
 _SUBJECTS = frozenset({"nsubj", "nsubj:pass", "nsubjpass", "csubj"})
 _COMPANY = frozenset("company firm group business corporation startup start-up organization organisation".split())  # fmt: skip
 _NO_COMPANY = frozenset("agency assembly authority bureau cabinet commission committee congress council court department government house ministry office parliament police senate school university college union party news times post journal".split())  # fmt: skip
+_DOUBT = frozenset("not n't never may might could would".split())
+_TOLD = (Shape.NAME, Shape.HE, Shape.SHE, Shape.IT)
+_UNKNOWN = Sort.UNKNOWN
 _BACK = 2  # sentences before "the company" in which its name is looked for
 
 
@@ -51,6 +54,7 @@ class Sieves:
         tree, found = self.tree, self.found
         named = np.flatnonzero(found.name >= 0)
         ending = dict(zip(found.last[named].tolist(), named.tolist(), strict=True))
+        starting = dict(zip(found.first[named].tolist(), named.tolist(), strict=True))
         common = (found.shape != Shape.NAME) & (found.shape < Shape.HE) & (found.number != PLURAL)
         for row in np.flatnonzero(common).tolist():
             head, first = int(found.head[row]), int(found.first[row])
@@ -60,10 +64,31 @@ class Sieves:
                 if name is not None and found.name[name] >= 0 and sort in {0, found.sort[name]}:
                     self._join(row, name, Kind.APPOSITION, 0.95)
                     continue
+            name = starting.get(int(found.last[row]))
+            if name is not None and sort == Sort.PERSON == found.sort[name]:
+                self._join(name, row, Kind.APPOSITION, 0.95)  # "the cartoonist Ann Lee"
+                continue
             # Parsers lose the way in preambles: "Acme Ltd, a company having its office in Oslo".
             before = ending.get(first - 1) if tree.word[max(first - 1, 0)] == "," else None
             if before is not None and found.shape[row] == Shape.INDEFINITE and sort == found.sort[before]:  # fmt: skip
                 self._join(row, before, Kind.APPOSITION, 0.9)
+
+    def predicates(self) -> None:
+        """Link "a racer" to Ann Lee in "Ann Lee is a racer"."""
+        tree, found = self.tree, self.found
+        common = (found.shape != Shape.NAME) & (found.shape < Shape.HE) & (found.number != PLURAL)
+        for row in np.flatnonzero(common & (found.role == Role.PREDICATE)).tolist():
+            head = int(found.head[row])
+            verb = tree.head[head] if tree.deprel[head] == "attr" else head
+            under = tree.children[verb]
+            linking = tree.lemma[verb] == "be" or any(tree.deprel[c] == "cop" for c in under)
+            if not linking or any(tree.word[c] in _DOUBT for c in under):
+                continue
+            subject = next((self.at_head[c] for c in under if tree.deprel[c] == "nsubj" and c in self.at_head), None)  # fmt: skip
+            if subject is None or found.shape[subject] not in _TOLD:
+                continue
+            if _UNKNOWN in (found.sort[row], found.sort[subject]) or found.sort[row] == found.sort[subject]:  # fmt: skip
+                self._join(row, subject, Kind.PREDICATE, 0.9)
 
     def relatives(self) -> None:
         """Link "who", "which" and "that" to the noun that their clause belongs to."""
