@@ -12,11 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from coreference_data import Passage, clusters_of, conll, read
 from train_coreference import with_idle_pronouns
 
@@ -34,15 +33,12 @@ THIRD = (Shape.HE, Shape.SHE, Shape.IT, Shape.THEY)
 Resolver = Callable[[Passage], Coreference]
 
 
-def ours(threshold: float, shapes: Sequence[int] | None = None) -> Resolver:
-    """The ranker, asked about all mentions or those of some shapes."""
+def ours(thresholds: Mapping[Shape, float]) -> Resolver:
+    """The sieves and the ranker."""
 
     def resolver(passage: Passage) -> Coreference:
         found = passage.found
-        asked = np.isin(found.shape, shapes) if shapes is not None else np.ones(len(found), bool)
-        return coreference.link(
-            passage.tree, found, passage.names, np.flatnonzero(asked), shipped(), threshold=threshold
-        )
+        return coreference.link(passage.tree, found, passage.names, shipped(), thresholds)
 
     return resolver
 
@@ -127,8 +123,8 @@ def main() -> None:
     documents = list(read(path))[: options.limit]
     line: dict[str, object] = {"bench": "coreference", "at": datetime.now(UTC).isoformat()}
     resolvers = {
-        "ranker": ours(EVEN),
-        "ranker_as_shipped": ours(coreference.THRESHOLD, coreference.ANAPHORS),
+        "ranker": ours(dict.fromkeys(Shape, EVEN)),
+        "ranker_as_shipped": ours(coreference.THRESHOLDS),
         "head_match_and_nearest": simple,
     }
     for name, resolver in resolvers.items():

@@ -31,6 +31,7 @@ _VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
 
 _MAX_QUOTE = 2000
 _MAX_NEAR = 6
+_LEAST_SURE = 0.5  # of all links between the two together
 _MAX_BACK = 3  # sentences between a pronoun and the name that it stands for
 
 
@@ -164,8 +165,7 @@ def meant_by(
     return {
         int(found.head[row]): (references[int(found.name[name])], score)
         for row, (name, score) in solved.bearers().items()
-        if found.sentence[row] - found.sentence[name] <= _MAX_BACK
-        and score >= coreference.THRESHOLD
+        if found.sentence[row] - found.sentence[name] <= _MAX_BACK and score >= _LEAST_SURE
     }
 
 

@@ -66,17 +66,37 @@ class Chains:
         self.gender[left] = max(self.gender[left], self.gender[right])
 
 
+def _lend(found: Referring, chains: Chains, mass: dict[int, float]) -> None:
+    """Give the likeliest chain with a name what pronouns have that no name is known for.
+
+    Most of those are the same bearer, whom an earlier step was not sure of.
+    """
+    named = [c for c in mass if chains.entity[c] >= 0]
+    if not named:
+        return
+    best = max(named, key=lambda c: (mass[c], c))
+    loose = [c for c in mass if chains.entity[c] < 0 and found.shape[c] in {Shape.HE, Shape.SHE}]
+    if mass[best] >= _LEAST and all(mass[best] >= mass[c] for c in loose):
+        mass[best] += _LENT * sum(mass[c] for c in loose if chains.agree(c, best))
+
+
+_LEAST, _LENT = 0.3, 0.8
+
+
 def join_anaphors(
     found: Referring,
     chains: Chains,
     given: Pairs,
     probabilities: Sequence[float],
-    threshold: float,
+    least: Sequence[float],
 ) -> list[Link]:
     """Link each anaphor to the chain that is most likely meant, by its nearest member.
 
     A chain's likelihood is the sum over its members: that "it" may mean either of two places where
     the bank is named makes the bank no less likely.
+
+    Args:
+        least: for each mention the likelihood below which it is not linked.
     """
     links: list[Link] = []
     begins = given.begins.tolist()
@@ -92,8 +112,9 @@ def join_anaphors(
             chain = chains.of(candidates[at])
             mass[chain] = mass.get(chain, 0.0) + probabilities[at]
             nearest.setdefault(chain, candidates[at])
+        _lend(found, chains, mass)
         for chain in sorted(mass, key=lambda c: (-mass[c], -nearest[c])):
-            if mass[chain] < threshold or chain == chains.of(row):
+            if mass[chain] < least[row] or chain == chains.of(row):
                 break
             if chains.agree(chain, row):
                 kind = Kind.PRONOUN if found.shape[row] >= Shape.HE else Kind.NOMINAL

@@ -21,6 +21,7 @@ _COMPANY = frozenset("company firm group business corporation startup start-up o
 _NO_COMPANY = frozenset("agency assembly authority bureau cabinet commission committee congress council court department government house ministry office parliament police senate school university college union party news times post journal".split())  # fmt: skip
 _DOUBT = frozenset("not n't never may might could would".split())
 _TOLD = (Shape.NAME, Shape.HE, Shape.SHE, Shape.IT)
+_SORTS = {Shape.HE: Sort.PERSON, Shape.SHE: Sort.PERSON, Shape.IT: Sort.ORGANISATION}
 _UNKNOWN = Sort.UNKNOWN
 _BACK = 2  # sentences before "the company" in which its name is looked for
 
@@ -116,6 +117,13 @@ class Sieves:
                 if found.sort[owner] == Sort.ORGANISATION:
                     self._join(row, owner, Kind.CLAUSE, 0.85)
                     break
+        owned = np.isin(found.shape, list(_SORTS)) & (found.role == Role.POSSESSOR)
+        for row in np.flatnonzero(owned).tolist():
+            noun = self.tree.head[int(found.head[row])]
+            first = self.at_head.get(self.tree.head[noun])
+            if self.tree.deprel[noun] == "conj" and first is not None:
+                if found.sort[first] == _SORTS[Shape(int(found.shape[row]))]:
+                    self._join(row, first, Kind.CLAUSE, 0.9)  # "Ann Lee and her husband"
 
     def _over(self, row: int) -> Iterator[int]:
         """The mentions whose clause or apposition a word is in, innermost first."""
