@@ -105,7 +105,9 @@ def measure(documents: Sequence[Passage], resolver: Resolver) -> dict[str, objec
     began = time.process_time()
     made = [resolver(d) for d in documents]
     seconds = time.process_time() - began
-    pairs = [(clusters_of(d.gold), clusters_of(m.chain)) for d, m in zip(documents, made, strict=True)]
+    pairs = [
+        (clusters_of(d.gold), clusters_of(m.chain)) for d, m in zip(documents, made, strict=True)
+    ]
     idle = [with_idle_pronouns(d) for d in documents]
     words = sum(len(d.annotations.tokens) for d in documents)
     return conll(pairs) | {

@@ -88,7 +88,9 @@ def _passage(rows: Sequence[Sequence[str]]) -> Passage:
     return _built("".join(pieces), columns, marked)
 
 
-def _closed(misc: str, at: int, opened: list[tuple[str, int, str]]) -> list[tuple[int, int, str, str]]:
+def _closed(
+    misc: str, at: int, opened: list[tuple[str, int, str]]
+) -> list[tuple[int, int, str, str]]:
     """Open and close entities at a token; (first, last, chain, type) of those that end."""
     found = []
     entity = next((m[7:] for m in misc.split("|") if m.startswith("Entity=")), "")
@@ -98,7 +100,9 @@ def _closed(misc: str, at: int, opened: list[tuple[str, int, str]]) -> list[tupl
         if mark[0] == "(":
             opened.append((number, at, fields[0]))
         if mark[-1] == ")":
-            place = next((i for i in range(len(opened) - 1, -1, -1) if opened[i][0] == number), None)
+            place = next(
+                (i for i in range(len(opened) - 1, -1, -1) if opened[i][0] == number), None
+            )
             if place is not None:
                 _, first, kind = opened.pop(place)
                 found.append((first, at + 1, number, kind))
@@ -123,7 +127,9 @@ def _built(text: str, columns: _Columns, marked: list[tuple[int, int, str, str]]
     }
     rows = [(tree.start[a], tree.end[b - 1], label, 0.9) for (a, b), label in labelled.items()]
     annotations = assembled("gold@1", ("en", 1.0), strings, tokens, rows, [])
-    return Passage(text, annotations, tree, _names(text, annotations), spans, [m[2] for m in marked])
+    return Passage(
+        text, annotations, tree, _names(text, annotations), spans, [m[2] for m in marked]
+    )
 
 
 def _head(tree: Tree, first: int, last: int) -> int:

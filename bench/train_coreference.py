@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from salient.knowledge import coreference
 from salient.knowledge.coreference import features, ranker
-from salient.knowledge.coreference.referring import Shape, found_in, referring
+from salient.knowledge.coreference.referring import found_in
 from salient.nlp.noun_phrases import NounPhrases
 
 TARGET = Path(coreference.__file__).parent / ranker.WEIGHTS
@@ -75,33 +75,38 @@ class Learner:
 
     def step(self, batch: Sequence[Lesson]) -> float:
         """One update by the mean gradient of a batch; returns its loss."""
+        model = ranker.Ranker(*self.weights)
         gradients = [np.zeros_like(w) for w in self.weights]
         loss, total = 0.0, 0
-        model = ranker.Ranker(*self.weights)
         for lesson in batch:
-            pair, new = model.probabilities(lesson.pairs)
-            begins = lesson.pairs.begins
-            spread = np.diff(begins)
-            summed = np.concatenate([[0.0], np.cumsum(pair * lesson.right)])
-            likely = summed[begins[1:]] - summed[begins[:-1]]
-            known = lesson.new | (likely > 0)
-            likely = np.where(lesson.new, new, likely)
-            loss -= float(np.log(np.maximum(likely[known], 1e-9)).sum())
-            total += int(known.sum())
-            of_pair = np.repeat(known, spread)
-            share = np.repeat(np.maximum(likely, 1e-9), spread)
-            wanted = np.where(lesson.right & ~np.repeat(lesson.new, spread), pair / share, 0.0)
-            error_pair = np.where(of_pair, pair - wanted, 0.0)
-            error_new = np.where(known, new - lesson.new, 0.0)
-            for gradient, index, error in zip(gradients, (lesson.pairs.pair, lesson.pairs.new), (error_pair, error_new), strict=True):  # fmt: skip
+            of_pair, of_new, lost, known = _errors(model, lesson)
+            loss, total = loss + lost, total + known
+            for at, (index, error) in enumerate(((lesson.pairs.pair, of_pair), (lesson.pairs.new, of_new))):  # fmt: skip
                 weights = np.repeat(error, index.shape[1])
-                gradient += np.bincount(index.ravel(), weights, len(gradient)).astype(np.float32)
-        for weights, squares, gradient in zip(self.weights, self.squares, gradients, strict=True):
-            gradient /= max(total, 1) / 100
-            gradient += DECAY * 100 * weights
-            squares += gradient**2
-            weights -= RATE * gradient / np.sqrt(squares)
+                gradients[at] += np.bincount(index.ravel(), weights, len(gradients[at]))
+        for at, summed in enumerate(gradients):
+            gradient = summed / (max(total, 1) / 100) + DECAY * 100 * self.weights[at]
+            self.squares[at] += gradient**2
+            self.weights[at] -= RATE * gradient / np.sqrt(self.squares[at])
         return loss / max(total, 1)
+
+
+def _errors(
+    model: ranker.Ranker, lesson: Lesson
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float, int]:
+    """The gradient by each pair and each "new", the loss, and how many anaphors it is over."""
+    pair, new = model.probabilities(lesson.pairs)
+    begins = lesson.pairs.begins
+    spread = np.diff(begins)
+    summed = np.concatenate([[0.0], np.cumsum(pair * lesson.right)])
+    likely = summed[begins[1:]] - summed[begins[:-1]]
+    known = lesson.new | (likely > 0)
+    likely = np.where(lesson.new, new, likely)
+    loss = -float(np.log(np.maximum(likely[known], 1e-9)).sum())
+    share = np.repeat(np.maximum(likely, 1e-9), spread)
+    wanted = np.where(lesson.right & ~np.repeat(lesson.new, spread), pair / share, 0.0)
+    of_pair = np.where(np.repeat(known, spread), pair - wanted, 0.0)
+    return of_pair, np.where(known, new - lesson.new, 0.0), loss, int(known.sum())
 
 
 def train(documents: Sequence[Passage], *, epochs: int, seed: int) -> ranker.Ranker:

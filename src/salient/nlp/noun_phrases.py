@@ -69,7 +69,7 @@ def _tops(tokens: Tokens, strings: Sequence[str]) -> NDArray[np.int32]:
     hyphen = _among(strings, {"HYPH"})[tokens.xpos]
     deeper = _among(strings, _DEEPER)[label] & before
     punct = _among(strings, {"punct"})[label]
-    deeper &= np.where(punct, hyphen, True)
+    deeper &= hyphen | ~punct
     modifier = linked.copy()
     for _ in range(2):
         modifier |= deeper & modifier[head] & ~noun

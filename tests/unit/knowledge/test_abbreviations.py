@@ -51,10 +51,10 @@ def test_the_long_form_is_the_shortest_that_fits():
     assert found("Big Fans of the Big Friendly Giant (BFG)") == [("BFG", "Big Friendly Giant")]
 
 
-@given(st.text(alphabet="ABab (),;.\n\"“é٣İ-", max_size=200))
+@given(st.text(alphabet='ABab (),;.\n"“é٣İ-', max_size=200))
 def test_a_pair_is_in_the_text_and_has_the_letters_in_order(text):
     for short, long in abbreviations(text):
-        assert 0 <= min(short[0], long[0])
+        assert min(short[0], long[0]) >= 0
         assert max(short[1], long[1]) <= len(text)
         assert short[1] <= long[0] or long[1] <= short[0]
         within = iter(text[slice(*long)].lower())

@@ -57,7 +57,6 @@ class Coreference:
             members.setdefault(first, []).append(row)
         return [rows for rows in members.values() if len(rows) > 1]
 
-
     def bearers(self) -> dict[int, tuple[int, float]]:
         """By mention that is no name: the last name before it in its chain, and how surely.
 

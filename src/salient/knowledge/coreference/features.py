@@ -171,7 +171,9 @@ class _Features:
         """1 arguments of one verb, 2 of one verb and one owned by the other's noun, 3 owner of the anaphor."""
         f = self.found
         argument = (f.role >= Role.SUBJECT) & (f.role <= Role.OBLIQUE)
-        together = (f.governor[a] == f.governor[c]) & (f.governor[a] >= 0) & (f.head[a] != f.head[c])
+        together = (
+            (f.governor[a] == f.governor[c]) & (f.governor[a] >= 0) & (f.head[a] != f.head[c])
+        )
         owned = f.governor[c] == f.head[a]
         above = np.where(f.governor[a] >= 0, self.head_of[f.governor[a]], -1)
         deeper = (above == f.governor[c]) & (f.governor[c] >= 0) & ~together
@@ -191,7 +193,8 @@ class _Features:
     def _governed(self, a: Ints, c: Ints) -> Ints:
         f = self.found
         verb = np.where(f.governor >= 0, self.lemma[f.governor], -1)
-        return ((verb[a] == verb[c]) & (verb[a] >= 0) & (f.role[a] == f.role[c])) * 1
+        same = (verb[a] == verb[c]) & (verb[a] >= 0) & (f.role[a] == f.role[c])
+        return same.astype(np.int64)
 
     def _barred(self, a: Ints, columns: Mapping[str, Ints]) -> NDArray[np.bool_]:
         """What grammar forbids: one verb's two arguments, two bearers, he and she, it and a person."""
@@ -208,7 +211,7 @@ class _Features:
         barred |= person & (columns["sort_c"] > Sort.PERSON)
         barred |= (person | (columns["a"] == Shape.IT)) & (columns["sort_c"] == Sort.TIME)
         held = (columns["nested"] > 0) & pronoun & ~relative & (columns["beside"] == 0)
-        return barred | held
+        return np.asarray(barred | held, np.bool_)
 
 
 def _reflexives() -> Ints:

@@ -61,12 +61,12 @@ def softmax(pair: Floats, new: Floats, begins: NDArray[np.int64]) -> tuple[Float
     some = counts > 0
     if some.any():
         most[some] = np.maximum(most[some], np.maximum.reduceat(pair, begins[:-1][some]))
-    pair = np.exp(pair - np.repeat(most, counts))
-    new = np.exp(new - most)
-    total = new.copy()
+    likely: Floats = np.exp(pair - np.repeat(most, counts))
+    fresh: Floats = np.exp(new - most)
+    total = fresh.copy()
     if some.any():
-        total[some] += np.add.reduceat(pair, begins[:-1][some])
-    return pair / np.repeat(total, counts), new / total
+        total[some] += np.add.reduceat(likely, begins[:-1][some])
+    return likely / np.repeat(total, counts), fresh / total
 
 
 @cache

@@ -121,9 +121,10 @@ class Sieves:
         for row in np.flatnonzero(owned).tolist():
             noun = self.tree.head[int(found.head[row])]
             first = self.at_head.get(self.tree.head[noun])
-            if self.tree.deprel[noun] == "conj" and first is not None:
-                if found.sort[first] == _SORTS[Shape(int(found.shape[row]))]:
-                    self._join(row, first, Kind.CLAUSE, 0.9)  # "Ann Lee and her husband"
+            if first is None or self.tree.deprel[noun] != "conj":
+                continue
+            if found.sort[first] == _SORTS[Shape(int(found.shape[row]))]:
+                self._join(row, first, Kind.CLAUSE, 0.9)  # "Ann Lee and her husband"
 
     def _over(self, row: int) -> Iterator[int]:
         """The mentions whose clause or apposition a word is in, innermost first."""
@@ -149,11 +150,11 @@ class Sieves:
         return any(tree.word[s] not in {"who", "which", "that"} for s in subjects)
 
     def companies(self) -> None:
-        """Link a bare "the company" to the only company named near it, or in the nearest sentence
-        to the only one or the subject.
-        """
+        """Link a bare "the company" to the only company near it, or the nearest sentence's subject."""
         found = self.found
-        bare = np.isin(found.shape, (Shape.DEFINITE, Shape.DEMONSTRATIVE)) & (found.number != PLURAL)
+        bare = np.isin(found.shape, (Shape.DEFINITE, Shape.DEMONSTRATIVE)) & (
+            found.number != PLURAL
+        )
         bare &= (found.last - found.first == 2) & (found.sort == Sort.ORGANISATION)
         near = [r for r in np.flatnonzero(found.entity >= 0).tolist() if self._is_company(r)]
         starts = np.array(near, np.int64)
