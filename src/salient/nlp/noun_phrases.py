@@ -72,7 +72,7 @@ def _tops(tokens: Tokens, strings: Sequence[str]) -> NDArray[np.int32]:
     deeper &= hyphen | ~punct
     modifier = linked.copy()
     for _ in range(2):
-        modifier |= deeper & modifier[head] & ~noun
+        modifier |= deeper & modifier[head]
         modifier |= _among(strings, _BEFORE)[label] & before & modifier[head]
         # "oil and gas company": joined modifiers hang under the first
         modifier |= _among(strings, _JOINED)[label] & modifier[head]

@@ -194,7 +194,7 @@ class _Features:
         f = self.found
         verb = np.where(f.governor >= 0, self.lemma[f.governor], -1)
         same = (verb[a] == verb[c]) & (verb[a] >= 0) & (f.role[a] == f.role[c])
-        return same.astype(np.int64)
+        return np.asarray(same, np.int64)
 
     def _barred(self, a: Ints, columns: Mapping[str, Ints]) -> NDArray[np.bool_]:
         """What grammar forbids: one verb's two arguments, two bearers, he and she, it and a person."""

@@ -66,7 +66,9 @@ def softmax(pair: Floats, new: Floats, begins: NDArray[np.int64]) -> tuple[Float
     total = fresh.copy()
     if some.any():
         total[some] += np.add.reduceat(likely, begins[:-1][some])
-    return likely / np.repeat(total, counts), fresh / total
+    share: Floats = likely / np.repeat(total, counts)
+    rest: Floats = fresh / total
+    return share, rest
 
 
 @cache
