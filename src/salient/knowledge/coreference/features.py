@@ -24,8 +24,8 @@ SIZES: Mapping[str, int] = {
     "a": 18, "c": 18, "a_kind": 4, "c_kind": 4, "sentences": 8, "mentions": 8, "role_a": 10, "role_c": 10,
     "number": 9, "gender": 16, "sort_a": 6, "sort_c": 6, "head": 3, "name": 3, "words": 5, "bound": 4,
     "nested": 3, "paragraphs": 4, "quotes": 5, "speaker": 2, "beside": 4, "count": 4, "opens": 2,
-    "governed": 2, "lemma": 4096, "lemmas": 4096, "own": 4096, "verb": 2048, "clause": 8, "new": 3,
-    "far": 2, "said": 512, "fits": 2048, "agrees": 2, "between": 5,
+    "governed": 2, "lemma": 8192, "lemmas": 8192, "own": 8192, "verb": 8192, "clause": 8, "new": 3,
+    "far": 2, "said": 512, "fits": 4096, "agrees": 2, "between": 5,
 }  # fmt: skip
 # The lemma features are hashed; "fits" is the antecedent's lemma under the anaphor's verb.
 PAIR = (
@@ -145,11 +145,11 @@ class _Features:
             "beside": self._beside(a, c), "count": np.minimum(self.count[c], 3),
             "opens": self.opens[c] * 1,
             "governed": self._governed(a, c),
-            "lemma": (f.head_code[c] * 31 + f.shape[a]) % 4096,
-            "lemmas": np.where(self.kind[a] == 3, 0, (f.head_code[a] * 31 + f.head_code[c]) % 4096),
+            "lemma": (f.head_code[c] * 31 + f.shape[a]) % 8192,
+            "lemmas": np.where(self.kind[a] == 3, 0, (f.head_code[a] * 31 + f.head_code[c]) % 8192),
             "far": (a - c > WINDOW) * 1,
             "said": f.head_code[c] % 512,
-            "fits": np.where((self.kind[a] == 3) & (f.governor[a] >= 0), (self.lemma[f.governor[a]] * 31 + f.role[a] * 7 + f.head_code[c]) % 2047 + 1, 0),
+            "fits": np.where((self.kind[a] == 3) & (f.governor[a] >= 0), (self.lemma[f.governor[a]] * 31 + f.role[a] * 7 + f.head_code[c]) % 4095 + 1, 0),
         }  # fmt: skip
 
     def _new(self, a: Ints) -> dict[str, Ints]:
@@ -159,8 +159,8 @@ class _Features:
         verb = self.lemma[f.governor[a]] * 31 + f.shape[a] * 7 + f.role[a]
         return {
             "a": f.shape[a], "role_a": f.role[a], "a_kind": kind, "sort_a": f.sort[a],
-            "own": (f.head_code[a] * 31 + f.shape[a]) % 4096,
-            "verb": np.where((kind == 3) & (f.governor[a] >= 0), verb % 2047 + 1, 0),
+            "own": (f.head_code[a] * 31 + f.shape[a]) % 8192,
+            "verb": np.where((kind == 3) & (f.governor[a] >= 0), verb % 8191 + 1, 0),
             "clause": self.clause[a],
             "sentences": np.searchsorted([1, 2, 3, 5, 10, 20, 40], f.sentence[a], side="right"),
             "new": earlier, "name": np.where(f.entity[a] < 0, 0, 1 + (self.same_name[a] >= 0)),

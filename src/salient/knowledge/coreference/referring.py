@@ -93,6 +93,7 @@ _PERSONAL = {Shape.HE, Shape.SHE, Shape.ONE_SELF, Shape.WE, Shape.YOU, Shape.WHO
 _RELATIVE = {Shape.WHO, Shape.WHICH, Shape.THAT}
 _SORT_OF_TYPE = {"PERSON": Sort.PERSON, "ORG": Sort.ORGANISATION, "PLACE": Sort.PLACE}
 _SUBJECTS = {"nsubj", "csubj", "nsubj:outer", "expl"}
+_ANY_SUBJECT = {*_SUBJECTS, "nsubjpass", "nsubj:pass", "csubjpass", "csubj:pass"}
 _ROLES: Mapping[str, Role] = {
     **dict.fromkeys(_SUBJECTS, Role.SUBJECT),
     **dict.fromkeys(("nsubjpass", "nsubj:pass", "csubjpass", "csubj:pass"), Role.PASSIVE_SUBJECT),
@@ -324,7 +325,23 @@ class _Describer:
             above = tree.head[tree.head[head]]
             return Role.OBLIQUE if tree.upos[above] in {"VERB", "AUX", "ADJ"} else Role.OF_NOUN
         found = _ROLES.get(label)
-        return found if found is not None else _ROLES.get(label.split(":")[0], Role.NONE)
+        found = found if found is not None else _ROLES.get(label.split(":")[0], Role.NONE)
+        if found in {Role.NONE, Role.MODIFIER} and self._leads(head):
+            return Role.SUBJECT
+        return found
+
+    def _leads(self, row: int) -> bool:
+        """Whether a noun stands before a verb that has no subject, by a label that fits no noun.
+
+        Parsers trip over names: in "Halden Maritime AS builds ferries" over "AS".
+        """
+        tree, verb = self.tree, self.tree.head[row]
+        return (
+            tree.upos[row] == "PROPN"
+            and row < verb
+            and tree.upos[verb] == "VERB"
+            and not any(tree.deprel[c] in _ANY_SUBJECT for c in tree.children[verb])
+        )
 
     def governor(self, head: int) -> int:
         tree = self.tree
