@@ -1,10 +1,10 @@
 """Texts with trees written down by hand, for tests of what reads trees."""
 
+import numpy as np
+
 from salient.knowledge.syntax import Tree
 from salient.model import Strings, Tokens
 from salient.nlp.assembly import assembled
-
-import numpy as np
 
 
 def annotated(rows, mentions=()):

@@ -66,9 +66,8 @@ def softmax(pair: Floats, new: Floats, begins: NDArray[np.int64]) -> tuple[Float
     total = fresh.copy()
     if some.any():
         total[some] += np.add.reduceat(likely, begins[:-1][some])
-    share: Floats = likely / np.repeat(total, counts)
-    rest: Floats = fresh / total
-    return share, rest
+    share = np.asarray(likely / np.repeat(total, counts), np.float32)
+    return share, np.asarray(fresh / total, np.float32)
 
 
 @cache
