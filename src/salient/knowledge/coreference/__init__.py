@@ -38,8 +38,8 @@ from salient.nlp.noun_phrases import noun_phrases
 THRESHOLDS: Mapping[Shape, float] = {
     Shape.HE: 0.5, Shape.SHE: 0.5, Shape.THEY: 0.6, Shape.IT: 0.55, Shape.DEFINITE: 0.6, Shape.DEMONSTRATIVE: 0.8,
 }  # fmt: skip
-"""What is linked, and the probability below which it is not: set so that of the facts that come of it
-some nine in ten have the right antecedent, see `docs/models/coreference.md`."""
+"""What is linked, and the probability below which it is not. How many links are right at these is in
+`docs/models/coreference.md`: more of "he" than of "it"."""
 
 
 @dataclass(frozen=True, slots=True)
