@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from salient.knowledge import coreference
 from salient.knowledge.extract import extract
 from salient.knowledge.mentions import linked
 from salient.knowledge.ontology import base
-from salient.knowledge.reading import references_of
+from salient.knowledge.reading import meant_by, references_of
 from salient.knowledge.statements import Candidate
 from salient.model import Annotations, Block, Builder, Kind, Part, Text
 
@@ -63,7 +64,9 @@ def candidates(text: Text, annotations: Annotations) -> tuple[list[Candidate], P
     ontology = base()
     mentions, _, tree = linked(text, annotations, ontology)
     references, values = references_of(text.text, mentions, annotations)
-    found = extract(tree, text.text, references, values, ontology)
+    names = coreference.names_of(mentions)
+    meant = meant_by(coreference.resolve(text.text, annotations, tree, names), references)
+    found = extract(tree, text.text, references, values, ontology, meant)
     places: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for m in mentions:
         places[m.root].append((m.start, m.end))

@@ -24,6 +24,7 @@ from salient.services import (
     Service,
     answering,
     ask,
+    coreference,
     deadletters,
     documents,
     entities,
@@ -57,6 +58,7 @@ R = TypeVar("R", bound=Value)
 # Importing a subject registers its services.
 SUBJECTS = (
     documents,
+    coreference,
     status,
     search,
     ask,

@@ -7,7 +7,7 @@ Beta Ltd`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from salient.knowledge.names import fold, normalise, parse
@@ -22,8 +22,7 @@ _DESCRIPTION = re.compile(r"\s*,|\s+(?:a|an|of|with|having|incorporated|organi[s
 _MEANS = re.compile(rf"[{_OPEN}]([A-Z][^{_OPEN}{_CLOSE}\n]{{1,50}})[{_CLOSE}]\s+(?:means|shall\s+mean|refers\s+to|is)\s+(?:the\s+)?")  # fmt: skip
 _COLLECTIVE = re.compile(r"\b(?:collectively|together|jointly|each|individually)\b", re.IGNORECASE)
 _WITH_HEIRS = re.compile(r"together\s+with\s+(?:its|his|her|their)\b", re.IGNORECASE)
-_SHORT = re.compile(r"^[A-Z][A-Za-z0-9&.\-]{1,11}$")
-_SENTENCE_STOP = re.compile(r"[\n();]|[.!?]\s+(?=[A-Z])")
+_ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Za-z0-9&.\-]{0,10}[A-Za-z0-9](?![\w-])")
 _NEXT_WORD_CAPITAL = re.compile(r"[ \t]+[A-Z][a-z]")
 
 # Terms that name the paper or the deal, never one of its parties.
@@ -184,56 +183,17 @@ def occurrences(text: str, term: str, start: int) -> Iterator[tuple[int, int]]:
     written = {term, term.upper(), term.title() if term.isupper() and is_role(term) else term}
     pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(written)))})(?![\w-])")
     for match in pattern.finditer(text, start):
-        if _NEXT_WORD_CAPITAL.match(text, match.end()) and text[match.end()].isspace() is not False:
-            follow = text[match.end() : match.end() + 40].split()
-            # "Supplier Group" is another term; "Supplier and" or the end of a line is not.
-            if follow and follow[0][0].isupper() and text[match.end()] in " \t":
-                continue
-        yield match.span()
+        if not _goes_on(text, match.end()):
+            yield match.span()
 
 
-def acronym_pairs(text: str) -> Iterator[tuple[int, int, int, int]]:
-    """Each (start, end) of a long form and (start, end) of the short form in parentheses behind it.
-
-    Source: Schwartz and Hearst 2003, "A simple algorithm for identifying abbreviation definitions";
-    the long form must also begin with a capital.
-    """
-    for match in _PARENTHESIS.finditer(text):
-        inside = match.group(1).strip().strip(_OPEN + _CLOSE)
-        inside = inside[4:] if inside[:4] == "the " else inside
-        inside = inside.strip(_OPEN + _CLOSE)
-        if not _SHORT.match(inside) or sum(c.isupper() for c in inside) < 2:
-            continue
-        n_words = min(len(inside) + 5, 2 * len(inside))
-        line = max(match.start() - 200, 0)
-        before = text[line : match.start()].rstrip()
-        if stops := list(_SENTENCE_STOP.finditer(before)):
-            line += stops[-1].end()
-            before = before[stops[-1].end() :]
-        starts = [m.start() for m in re.finditer(r"\S+", before)][-n_words:]
-        if not starts:
-            continue
-        at = _long_form(before[starts[0] :], inside)
-        if at is None:
-            continue
-        start = line + starts[0] + at
-        long = text[start : line + len(before)]
-        if long[:1].isupper() and len(long.split()) > 1 and len(long) > len(inside) * 1.5:
-            short_at = text.index(inside, match.start())
-            yield start, line + len(before), short_at, short_at + len(inside)
+def _goes_on(text: str, end: int) -> bool:
+    """Whether what ends here is part of a longer term: "Supplier Group", but not "Supplier and"."""
+    return _NEXT_WORD_CAPITAL.match(text, end) is not None
 
 
-def _long_form(candidate: str, short: str) -> int | None:
-    """Match the short form's letters backwards; the first must begin a word."""
-    at = len(candidate) - 1
-    low = candidate.lower()
-    letters = [c.lower() for c in short if c.isalnum()]
-    for position in range(len(letters) - 1, -1, -1):
-        while at >= 0 and (
-            low[at] != letters[position] or (position == 0 and at > 0 and low[at - 1].isalnum())
-        ):
-            at -= 1
-        if at < 0:
-            return None
-        at -= 1
-    return at + 1
+def acronyms(text: str, known: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Where acronyms stand, in text order, in one pass whatever their number."""
+    for match in _ACRONYM.finditer(text):
+        if match.group() in known and not _goes_on(text, match.end()):
+            yield match.span()

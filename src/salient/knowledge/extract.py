@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from salient.knowledge.ontology import Ontology, Pattern
 from salient.knowledge.places import Filler, Places, Reference
@@ -53,37 +54,32 @@ def extract(
     mentions: Sequence[Reference],
     values: Sequence[Reference],
     ontology: Ontology,
+    meant: Mapping[int, tuple[Reference, float]] = MappingProxyType({}),
 ) -> list[Candidate]:
     """All that the patterns find, in text order; one candidate a (predicate, sides, sentence).
 
     Args:
         mentions: of linkable types, in text order; `kind` is the ontology's type.
         values: DATE, MONEY, PERCENT spans, in text order.
+        meant: by the token of a pronoun or common noun, the mention it means and how surely.
 
     Cost: linear in the tokens of sentences that hold a mention.
     """
-    return _Extraction(tree, text, mentions, values, ontology).run()
+    places = Places(tree, mentions, values, meant)
+    return _Extraction(tree, text, places, ontology).run()
 
 
 class _Extraction:
-    def __init__(
-        self,
-        tree: Tree,
-        text: str,
-        mentions: Sequence[Reference],
-        values: Sequence[Reference],
-        ontology: Ontology,
-    ) -> None:
-        self.tree, self.ontology = tree, ontology
+    def __init__(self, tree: Tree, text: str, places: Places, ontology: Ontology) -> None:
+        self.tree, self.ontology, self.places = tree, ontology, places
         self.rules = _compiled(ontology)
-        self.places = Places(tree, mentions, values)
         self.roles = Roles(tree, text, self.places)
         self.stated = Statements(tree, text, self.places, ontology)
 
     def run(self) -> list[Candidate]:
-        tree = self.tree
+        tree, named, meant = self.tree, self.places.mention_at, self.places.meant
         for first, last in tree.sentences:
-            here = any(row in self.places.mention_at for row in range(first, last))
+            here = any(row in named or row in meant for row in range(first, last))
             if not here or last - first > 300:
                 continue  # a "sentence" of 300 words is a table or a list
             for row in range(first, last):

@@ -15,6 +15,7 @@ from typing import Any
 
 from salient.errors import NotFound
 from salient.knowledge.decisions import KB, Log, constraints, in_force
+from salient.knowledge.statements import VIA
 from salient.model import Evidence, Fact, Status
 from salient.storage.sql import Reading, Tables
 
@@ -132,6 +133,8 @@ def _fact(
     for found in rows:  # surest first: its word on a qualifier stays
         for name, value in json.loads(found.qualifiers).items():
             qualifiers.setdefault(name, value)
+    if not all(VIA in json.loads(found.qualifiers) for found in rows):
+        qualifiers.pop(VIA, None)  # another sentence names them
     key = (row.subject, row.predicate, row.object_entity or row.object_value or "")
     return Fact(
         id=fact_id(workspace, row.subject, row.predicate, row.object_entity, row.object_value),

@@ -6,11 +6,13 @@ defines, and which short form stands for which longer one.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from salient.knowledge import bounds, definitions, noise, parties
+from salient.knowledge.abbreviations import abbreviations
 from salient.knowledge.names import fold, normalise, parse
 from salient.knowledge.ontology import Ontology
 from salient.knowledge.shortforms import Form, attach
@@ -276,31 +278,46 @@ def _standing_for(
 
 def _with_acronyms(text: str, mentions: list[Mention]) -> tuple[list[Mention], list[Mention]]:
     """Mentions with long forms that only their acronym showed, and the acronyms' own."""
-    mentions = list(mentions)
-    added: list[Mention] = []
-    for start, end, short_start, short_end in definitions.acronym_pairs(text):
-        long = next(
-            (i for i, m in enumerate(mentions) if m.start <= start + 4 and start < m.end),
-            None,
-        )
+    mentions, found_at = list(mentions), [m.start for m in mentions]
+    bearer: dict[str, int] = {}
+    for (short_start, short_end), (start, end) in abbreviations(text):
+        short, long_form = text[short_start:short_end], text[start:end]
+        if short in bearer or not _may_be_acronym(short, long_form):
+            continue
+        number = bisect_right(found_at, start + 4) - 1
+        long = number if number >= 0 and start < mentions[number].end else None
         if long is not None and "," not in text[mentions[long].end : end]:
             whole = mentions[long]
             if whole.end < end:
                 surface = text[whole.start : end]
                 mentions[long] = replace(whole, end=end, surface=surface, norm=normalise(surface))
         if long is None:
-            short = next(
-                (m for m in mentions if m.start <= short_start and m.end >= short_end), None
-            )
-            norm = normalise(text[start:end])
-            if short is None or not norm or short.kind not in {"ORG", "LAW", "PRODUCT", "EVENT"}:
+            number = bisect_right(found_at, short_start) - 1
+            norm = normalise(long_form)
+            if number < 0 or mentions[number].end < short_end or not norm:
                 continue
-            form = Mention(start, end, short.label, 0.7, short.kind, text[start:end], norm)
-            mentions = [*mentions, form]
+            said = mentions[number]
+            if said.kind not in {"ORG", "LAW", "PRODUCT", "EVENT"}:
+                continue
+            mentions.append(Mention(start, end, said.label, 0.7, said.kind, long_form, norm))
             long = len(mentions) - 1
-        places = definitions.occurrences(text, text[short_start:short_end], 0)
-        added += [_standing_for(mentions[long], long, text, place, 0.8) for place in places]
+        bearer[short] = long
+    places = definitions.acronyms(text, bearer)
+    added = [_standing_for(mentions[n], n, text, place, 0.8) for place in places for n in [bearer[text[slice(*place)]]]]  # fmt: skip
     return mentions, added
+
+
+def _may_be_acronym(short: str, long_form: str) -> bool:
+    """Whether an abbreviation is a name's: "IMF", not "approx."."""
+    capitals = sum(c.isupper() for c in short)
+    return (
+        capitals > 1
+        and short[0].isupper()
+        and " " not in short
+        and long_form[:1].isupper()
+        and " " in long_form
+        and len(long_form) > 1.5 * len(short)
+    )
 
 
 def _merged(mentions: list[Mention], kept: set[int], added: list[Mention]) -> list[Mention]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salient.knowledge.syntax import PASSIVE_SUBJECT, SUBJECT, Tree
+from salient.knowledge.syntax import OBJECT, PASSIVE_SUBJECT, SUBJECT, Tree
 
 _PLANNED = frozenset({"plan", "intend", "seek", "want", "hope", "aim", "expect", "look", "propose", "consider", "offer", "try", "attempt", "prepare", "explore", "negotiate", "bid", "discuss", "wish", "threaten", "set", "poise", "talk", "move", "eye"})  # fmt: skip
 _DENIED = frozenset({"deny", "refute", "dispute", "reject", "fail", "decline", "refuse", "abandon", "cancel", "scrap", "drop", "block", "withdraw", "terminate", "halt", "prevent", "stop", "avoid", "cease"})  # fmt: skip
@@ -36,6 +36,8 @@ def modality(tree: Tree, row: int) -> str | None:
         if head == verb:
             break
         said = _of_governor(tree, verb)
+        if said == "negated" and _of_auxiliaries(tree, head) == "negated":
+            return None  # "did not fail to buy"
         if said is not None:
             return said
         if not _passes_up(tree, verb):
@@ -52,7 +54,13 @@ def _of_auxiliaries(tree: Tree, verb: int) -> str | None:
         word, label = tree.lemma[child], tree.deprel[child]
         if label == "neg" or (label == "advmod" and word in {"not", "never", "n't"}):
             return "negated"
-        if label in SUBJECT | PASSIVE_SUBJECT and word in _NOBODY:
+        if label in SUBJECT | PASSIVE_SUBJECT | OBJECT and (
+            word in _NOBODY or _has(tree, child, "no", "det")
+        ):
+            return "negated"
+        if word == "without" and label == "mark":
+            return "negated"
+        if tree.word[child] == "longer" and label == "advmod" and tree.word[child - 1] == "no":
             return "negated"
         if label in {"aux", "auxpass", "aux:pass"}:
             if word in _POSSIBLE:
@@ -68,10 +76,18 @@ def _of_auxiliaries(tree: Tree, verb: int) -> str | None:
     return said
 
 
+def _has(tree: Tree, row: int, word: str, label: str) -> bool:
+    return any(tree.word[c] == word and tree.deprel[c] == label for c in tree.children[row])
+
+
 def _of_governor(tree: Tree, verb: int) -> str | None:
     """What the verb or noun above says: "plans to", "denied that", "its offer to"."""
     label = tree.deprel[verb]
     infinitive = _is_infinitive(tree, verb)
+    if label == "pcomp" and tree.word[tree.head[verb]] == "without":
+        return "negated"
+    if label == "xcomp" and tree.xpos[verb] == "VBG" and tree.lemma[tree.head[verb]] in _DENIED:
+        return "negated"  # "denied buying"
     complement = label in {"ccomp", "dobj", "obj", "pcomp"}
     if not (complement or (infinitive and label in {"xcomp", "acl", "advcl", "relcl"})):
         return None

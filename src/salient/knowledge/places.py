@@ -1,29 +1,26 @@
 """What fills a place in a sentence's pattern: a mention, or what stands for one.
 
-A relative pronoun stands for the noun before its clause, "it" and "the company" for what was last
-spoken of, a common noun for the name it describes or is described by.
+A relative pronoun stands for the noun before its clause, "it" and "the company" for what coreference
+says, a common noun for the name it describes or is described by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from salient.knowledge.syntax import (
     APPOSITION,
     CLAUSE_OF_NOUN,
     COMPOUND,
-    PASSIVE_SUBJECT,
     POSSESSIVE,
     RELATIVE,
     SUBJECT,
     Tree,
 )
 
-_THING = frozenset({"company", "firm", "group", "startup", "start-up", "business", "corporation", "organization", "organisation", "bank", "maker", "manufacturer", "supplier", "retailer", "agency", "institute", "university", "school", "association", "foundation"})  # fmt: skip
-_PEOPLE = frozenset({"he", "she", "him", "her", "his", "himself", "herself"})
-_IT = frozenset({"it", "its", "itself"})
-PRONOUN_DISCOUNT = 0.75
+MEANT_DISCOUNT = 0.8
+"""What a statement loses because its sentence names somebody by "it" or "the company"."""
 _RAISING = frozenset({"raise", "secure", "close", "complete", "land", "announce", "receive"})
 _CLAUSES = frozenset({"conj", "ccomp", "advcl", "relcl", "acl:relcl", "parataxis"})
 
@@ -40,18 +37,28 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
+    """What fills a place, and where. `meant`: by coreference, not by its own words."""
+
     reference: Reference
     token: int
     discount: float = 1.0
+    meant: bool = False
 
 
 class Places:
-    """The mentions and values of a text by token, and what stands for them."""
+    """The mentions and values of a text by token, and what stands for them.
+
+    `meant` has, by the rows of pronouns and common nouns, the mentions they point back to.
+    """
 
     def __init__(
-        self, tree: Tree, mentions: Sequence[Reference], values: Sequence[Reference]
+        self,
+        tree: Tree,
+        mentions: Sequence[Reference],
+        values: Sequence[Reference],
+        meant: Mapping[int, tuple[Reference, float]],
     ) -> None:
-        self.tree = tree
+        self.tree, self.meant = tree, meant
         self.mention_at = _by_token(tree, mentions)
         self.value_at = _by_token(tree, values)
         self._sentence_of = [0] * len(tree.head)
@@ -117,8 +124,9 @@ class Places:
         tree, verb = self.tree, row
         for _ in range(4):
             if tree.deprel[verb] in CLAUSE_OF_NOUN:
-                found = self._of_kind([tree.head[verb]], kinds, 0.95)
-                return [Filler(f.reference, row, f.discount) for f in found]
+                noun = tree.head[verb]
+                found = self._of_kind([noun], kinds, 0.95) or self._spoken_of(noun, kinds)
+                return [replace(f, token=row) for f in found]
             verb = tree.head[verb]
         return []
 
@@ -148,13 +156,10 @@ class Places:
 
     def _spoken_of(self, row: int, kinds: Sequence[str]) -> list[Filler]:
         """What "she", "it" or "the company" points back to."""
-        word = self.tree.word[row]
-        if word in _PEOPLE and "PERSON" in kinds:
-            return self._antecedent(row, "PERSON")
-        company = self.tree.lemma[row] in _THING and self._is_definite(row)
-        if (word in _IT or company) and "ORG" in kinds:
-            return self._antecedent(row, "ORG")
-        return []
+        reference, score = self.meant.get(row, (None, 0.0))
+        if reference is None or reference.kind not in kinds:
+            return []
+        return [Filler(reference, row, MEANT_DISCOUNT * score, meant=True)]
 
     def _said_to_be(self, row: int, kinds: Sequence[str]) -> list[Filler]:
         """The mention that a common noun describes: "Acme is a maker", "Acme, a maker based in Oslo"."""
@@ -168,7 +173,7 @@ class Places:
             verb = head if label == "attr" else row
             subjects = tree.subjects(verb) if label == "attr" else tree.with_label(row, SUBJECT)
             found = [f for t in subjects if t != row for f in self._fill_one(t, kinds, ())]
-            return [Filler(f.reference, f.token, f.discount * 0.95) for f in found]
+            return [replace(f, discount=f.discount * 0.95) for f in found]
         if (
             label in APPOSITION
             and (reference := self.mention_at.get(head))
@@ -176,45 +181,6 @@ class Places:
         ):
             return [Filler(reference, head, 0.95)]
         return []
-
-    def _is_definite(self, row: int) -> bool:
-        tree = self.tree
-        if any(tree.deprel[c] in {"prep", "compound", "relcl", "acl"} for c in tree.children[row]):
-            return False
-        return any(tree.word[c] in {"the", "this", "that"} for c in tree.children[row])
-
-    def _antecedent(self, row: int, kind: str) -> list[Filler]:
-        """The last subject of the right type, here before the pronoun or up to two sentences back."""
-        number = self.sentence_of(row)
-        for back in range(min(3, number + 1)):
-            first, last = self.tree.sentences[number - back]
-            subjects: list[Reference] = []
-            others: list[Reference] = []
-            for r in range(first, row if back == 0 else last):
-                reference = self.mention_at.get(r)
-                if reference is None or reference.kind != kind:
-                    continue
-                label = self.tree.deprel[self._head_of(r, reference)]
-                if label in SUBJECT | PASSIVE_SUBJECT:
-                    subjects.append(reference)
-                elif label not in POSSESSIVE or kind == "PERSON":
-                    others.append(reference)
-            chosen = None
-            if subjects:
-                chosen = subjects[-1]
-            elif len({o.index for o in others}) == 1:
-                chosen = others[0]
-            if chosen is not None:
-                return [Filler(chosen, row, PRONOUN_DISCOUNT * 0.9**back)]
-        return []
-
-    def _head_of(self, row: int, reference: Reference) -> int:
-        for _ in range(12):
-            up = self.tree.head[row]
-            if up == row or self.mention_at.get(up) is not reference:
-                break
-            row = up
-        return row
 
     def value_under(self, row: int, label: str) -> Reference | None:
         """The nearest value under a verb, not beyond a clause of its own."""

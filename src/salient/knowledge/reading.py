@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from salient.errors import Corrupt
-from salient.knowledge import agreements
+from salient.knowledge import agreements, coreference
+from salient.knowledge.coreference import Coreference, Kind, Shape
 from salient.knowledge.dates import is_date
 from salient.knowledge.extract import extract
 from salient.knowledge.mentions import Mention, linked
@@ -31,6 +32,9 @@ _VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
 
 _MAX_QUOTE = 2000
 _MAX_NEAR = 6
+_LEAST_SURE = 0.7  # of all links between the two together
+_MOST_WRONG = frozenset({Shape.THEY})  # its antecedent is too often one of several
+_MAX_BACK = 3  # sentences between a pronoun and the name that it stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,35 @@ class FindingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceRow:
+    """A pronoun or common noun, and the last name before it of whom it means.
+
+    `kind` says what the link rests on: see `coreference.Kind`.
+    """
+
+    start: int
+    end: int
+    name_id: str
+    antecedent_start: int
+    antecedent_end: int
+    kind: str
+    score: float
+    sentence_start: int
+    sentence_end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """All that linking and extraction made of one document. Equal input gives equal bytes."""
 
-    COMPONENT: ClassVar[str] = "salient.reading@2"
+    COMPONENT: ClassVar[str] = "salient.reading@3"
 
     workspace: str
     component: str = COMPONENT
     mentions: tuple[MentionRow, ...] = ()
     names: tuple[NameRow, ...] = ()
     findings: tuple[FindingRow, ...] = ()
+    references: tuple[ReferenceRow, ...] = ()
 
     def dump(self) -> bytes:
         body = {"format": FORMAT, **asdict(self)}
@@ -105,6 +128,7 @@ class Reading:
                 tuple(MentionRow(**row) for row in body["mentions"]),
                 tuple(NameRow(**row) for row in body["names"]),
                 tuple(FindingRow(**row) for row in body["findings"]),
+                tuple(ReferenceRow(**row) for row in body.get("references", ())),
             )
         except (ValueError, KeyError, TypeError) as exc:
             raise Corrupt("stored reading is damaged") from exc
@@ -130,8 +154,10 @@ def read_document(
     ids = [name_id(workspace, *m.root) for m in kept]
     rows = _mention_rows(text, kept, ids, sentences)
     names = _name_rows(kept, ids, rows)
-    findings = _findings(text, annotations, ontology, kept, ids, roles, tree)
-    return Reading(workspace, Reading.COMPONENT, rows, names, findings)
+    solved = coreference.resolve(text.text, annotations, tree, coreference.names_of(kept))
+    findings = _findings(text, annotations, ontology, kept, ids, roles, tree, solved)
+    references = _reference_rows(solved, ids, sentences)
+    return Reading(workspace, Reading.COMPONENT, rows, names, findings, references)
 
 
 def references_of(
@@ -145,6 +171,44 @@ def references_of(
         if label in _VALUES and (label != "DATE" or is_date(text[start:end]))
     ]
     return references, values
+
+
+def meant_by(
+    solved: Coreference, references: Sequence[Reference]
+) -> dict[int, tuple[Reference, float]]:
+    """By the token of a pronoun or common noun: the name near it that it stands for.
+
+    Nothing is said of a name that is too far off for one quote to show both, nor of what is too often
+    wrong to make a fact of.
+    """
+    found = solved.found
+    unsure = {one.mention for one in solved.links if one.kind == Kind.CLAUSE}
+    return {
+        int(found.head[row]): (references[int(found.name[name])], score)
+        for row, (name, score) in solved.bearers().items()
+        if found.sentence[row] - found.sentence[name] <= _MAX_BACK
+        and score >= _LEAST_SURE
+        and row not in unsure
+        and found.shape[row] not in _MOST_WRONG
+    }
+
+
+def _reference_rows(
+    solved: Coreference, ids: Sequence[str], sentences: Any
+) -> tuple[ReferenceRow, ...]:
+    found = solved.found
+    kinds = {one.mention: one.kind for one in solved.links}
+    rows: list[ReferenceRow] = []
+    for row, (name, score) in solved.bearers().items():
+        start, end = int(found.start[row]), int(found.end[row])
+        first, last = sentences[int(found.sentence[row])]
+        rows.append(
+            ReferenceRow(
+                start, end, ids[int(found.name[name])], int(found.start[name]), int(found.end[name]),
+                str(kinds[row]), round(score, 4), int(first), int(last),
+            )
+        )  # fmt: skip
+    return tuple(rows)
 
 
 def _mention_rows(
@@ -220,11 +284,13 @@ def _findings(
     ids: Sequence[str],
     roles: Mapping[int, str],
     tree: Tree,
+    solved: Coreference,
 ) -> tuple[FindingRow, ...]:
     references, values = references_of(text.text, mentions, annotations)
     candidates: list[Candidate] = []
     if annotations.language in {"en", "und"} and len(annotations.tokens):
-        candidates = extract(tree, text.text, references, values, ontology)
+        meant = meant_by(solved, references)
+        candidates = extract(tree, text.text, references, values, ontology, meant)
     role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}
     preamble = agreements.read_preamble(text.text, references, values, list(ids), role_of)
     if preamble is not None:

@@ -6,6 +6,7 @@ As in "Jane Doe, chief executive of Acme", "Acme named her president", "Beta, a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from salient.knowledge.ontology import Pattern
 from salient.knowledge.places import Filler, Places
@@ -95,7 +96,7 @@ class Roles:
             placed = [n for word, n in said if word == "at"] or [n for _, n in said]
             fills = self._fills(placed, kinds)
             if candidate != row:  # said of the other role; this one's own words win
-                fills = [Filler(f.reference, f.token, f.discount * 0.97) for f in fills]
+                fills = [replace(f, discount=f.discount * 0.97) for f in fills]
             if not fills and "poss" in pattern.of:
                 fills = self._fills(self.tree.with_label(candidate, POSSESSIVE), kinds)
             if not fills and "compound" in pattern.of:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from salient.knowledge.syntax import Tree
 FORMER = frozenset(
     {"former", "ex", "then", "late", "previous", "outgoing", "onetime", "retired", "past"}
 )
+VIA = "via"
+"""The qualifier of what is said of a pronoun: how its bearer is known."""
 _LEAVING = frozenset(
     {"resign", "retire", "leave", "depart", "quit", "oust", "step", "dismiss", "fire", "sack"}
 )
@@ -57,6 +60,7 @@ class Statements:
 
     def __init__(self, tree: Tree, text: str, places: Places, ontology: Ontology) -> None:
         self.tree, self.text, self.places, self.ontology = tree, text, places, ontology
+        self._sentence_starts = [tree.start[first] for first, _ in tree.sentences]
         self._found: dict[tuple[str, int, int | str, int], Candidate] = {}
 
     def in_order(self) -> list[Candidate]:
@@ -130,6 +134,8 @@ class Statements:
         number = self.places.sentence_of(trigger.row)
         first, last = tree.sentences[number]
         start, end = tree.start[first], tree.end[last - 1]
+        if left.meant or right.meant:
+            qualifiers = qualifiers | {VIA: "coreference"}
         confidence = trigger.pattern.confidence * left.discount * right.discount
         confidence *= DISCOUNT.get(qualifiers.get("modality", ""), 1.0)
         other = None if value is not None else right.reference.index
@@ -138,8 +144,8 @@ class Statements:
             subject=left.reference.index,
             object=other,
             value=value,
-            # A pronoun's antecedent is part of the evidence.
-            start=min(start, self._sentence_start(left.reference.start, start)),
+            # The name that a pronoun stands for is part of the evidence.
+            start=min(self._sentence_start(side.reference.start, start) for side in (left, right)),
             end=end,
             confidence=round(confidence, 4),
             subject_at=self._place(left.token),
@@ -155,10 +161,7 @@ class Statements:
     def _sentence_start(self, offset: int, default: int) -> int:
         if offset >= default:
             return default
-        for first, last in self.tree.sentences:
-            if self.tree.start[first] <= offset < self.tree.end[last - 1]:
-                return self.tree.start[first]
-        return default
+        return self._sentence_starts[max(bisect_right(self._sentence_starts, offset) - 1, 0)]
 
     def _place(self, token: int) -> tuple[int, int]:
         reference = self.places.mention_at.get(token) or self.places.value_at.get(token)

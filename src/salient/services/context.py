@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from salient.errors import Misconfigured, NotFound
 from salient.knowledge.ontology import Ontology
+from salient.knowledge.reading import Reading
 from salient.learning.registry import Registry
 from salient.learning.vectors import Encoder, open_encoder
 from salient.model import Annotations, Text
@@ -17,7 +18,7 @@ from salient.nlp import Engine, open_engine
 from salient.pipeline.commit import Indexes
 from salient.pipeline.ledger import Ledger
 from salient.pipeline.run import Coordinator, Report
-from salient.pipeline.stages import ANNOTATE, CONVERT
+from salient.pipeline.stages import ANNOTATE, CONVERT, READ
 from salient.services.answering import Model as Weights
 from salient.services.jobbook import JobBook
 from salient.services.workers import Workers
@@ -91,6 +92,14 @@ class Texts:
             NotFound: as for `text`.
         """
         return Annotations.load(self._blobs.view(self._key(document_id, ANNOTATE)))
+
+    def reading(self, document_id: str) -> Reading:
+        """What was read in a document's current version: names, findings, references.
+
+        Raises:
+            NotFound: as for `text`.
+        """
+        return Reading.load(self._blobs.view(self._key(document_id, READ)))
 
     def _key(self, document_id: str, stage: str) -> str:
         key = self._ledger.artifact(document_id, stage)

@@ -17,11 +17,12 @@ from salient.errors import InvalidInput
 from salient.knowledge import graph as knowledge_graph
 from salient.model import Annotations, Document, Value
 from salient.services import Context, service
+from salient.services.coreference import Reference, every_reference
 from salient.services.documents import ListDocuments, list_documents
 from salient.services.facts import every_fact
 from salient.services.meanings import ValuesOf, columns, of_fact
 
-What = Literal["documents", "mentions", "entities", "facts", "graph", "annotations"]
+What = Literal["documents", "mentions", "entities", "facts", "graph", "annotations", "references"]
 Form = Literal["csv", "xlsx", "jsonl", "graphml", "jsonld"]
 
 MEDIA_TYPES = {
@@ -63,7 +64,7 @@ def request_of(what: str, form: str, filters: Mapping[str, str]) -> ExportReques
     try:
         return ExportRequest.model_validate({"what": what, "form": form, "filters": dict(filters)})
     except ValidationError as exc:
-        known = "documents, mentions, entities, facts, annotations as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
+        known = "documents, mentions, entities, facts, references, annotations as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
         raise InvalidInput(f"nothing is called {what}.{form}: there are {known}") from exc
 
 
@@ -354,6 +355,10 @@ _TABLES: dict[
             "evidence",
         ),
         _facts,
+    ),
+    "references": (
+        ("document_id", "document", *Reference.model_fields),
+        lambda context, _: every_reference(context),
     ),
     "annotations": ((), _annotations),
 }

@@ -1,0 +1,79 @@
+"""What is said of "it" and "she" reaches the entity, and says by what way."""
+
+import json
+
+import pytest
+
+from salient.errors import NotFound
+
+TEXT = (
+    "Halden Maritime AS builds ferries in Bergen. It acquired Brightwater Pumps Ltd in 2021.\n\n"
+    "Northgate Energy plc acquired Cedar Mutual Ltd in 2020. It grew.\n"
+)
+PLAIN = "Halden Maritime AS acquired Brightwater Pumps Ltd in 2021.\n"
+
+
+@pytest.fixture
+def read(workspace, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+
+    def read(**texts):
+        for name, text in texts.items():
+            (folder / f"{name}.txt").write_text(text)
+        workspace.add(folder)
+        return workspace
+
+    return read
+
+
+def acquired(workspace, subject):
+    found = workspace.call("facts.list", predicate="acquired").facts
+    return next(f for f in found if f.subject_name == subject)
+
+
+def test_a_document_says_what_its_pronouns_stand_for(read):
+    workspace = read(one=TEXT)
+    document = workspace.call("documents.list").documents[0]
+    found = workspace.call("documents.coreference", id=document.id)
+    it = found.references[0]
+    assert found.total == len(found.references)
+    assert (it.mention, it.refers_to, it.kind) == ("It", "Halden Maritime AS", "pronoun")
+    assert (TEXT[it.start : it.end], it.antecedent_start) == ("It", 0)
+    assert it.sentence.startswith("It acquired")
+    entity = workspace.call("entities.list", query="Halden").entities[0]
+    assert it.entity_id == entity.id
+    rest = workspace.call("documents.coreference", id=document.id, offset=1)
+    assert rest.references == found.references[1:]
+
+
+def test_an_unknown_document_has_none(workspace):
+    with pytest.raises(NotFound):
+        workspace.call("documents.coreference", id="nothing")
+
+
+def test_a_fact_of_a_pronoun_says_so_and_is_less_sure(read):
+    workspace = read(one=TEXT)
+    by_pronoun = acquired(workspace, "Halden Maritime AS")
+    by_name = acquired(workspace, "Northgate Energy plc")
+    assert by_pronoun.qualifiers["via"] == "coreference"
+    assert "via" not in by_name.qualifiers
+    assert by_pronoun.confidence < by_name.confidence
+    quote = by_pronoun.evidence[0].quote.text
+    assert "Halden Maritime AS builds" in quote
+    assert "It acquired" in quote
+
+
+def test_a_sentence_with_the_name_takes_the_mark_away(read):
+    workspace = read(one=TEXT, two=PLAIN)
+    fact = acquired(workspace, "Halden Maritime AS")
+    assert fact.n_evidence == 2
+    assert "via" not in fact.qualifiers
+
+
+def test_references_are_exported(read):
+    workspace = read(one=TEXT)
+    done = workspace.call("export.write", what="references", form="jsonl")
+    rows = [json.loads(line) for line in bytes(workspace.app.context.blobs.view(done.blob)).splitlines()]  # fmt: skip
+    assert rows[0]["mention"] == "It"
+    assert rows[0]["refers_to"] == "Halden Maritime AS"
