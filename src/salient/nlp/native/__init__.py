@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from salient.model import Annotations, Kind, Strings, Text
 from salient.nlp import Engine, grammar, keyphrases, mentions
 from salient.nlp.assembly import Rows, assembled, join
-from salient.nlp.casing import Casing, is_shouted
+from salient.nlp.casing import Casing
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.language import UNDETERMINED, identify_text, is_latin
 from salient.nlp.native import features, tokenizer
@@ -185,15 +185,14 @@ def _pieces(text: str, cut: Sequence[Unit]) -> Iterator[_Piece]:
     forms: list[str] = []
     first: list[int] = []
     calmed: list[tuple[int, int]] = []
-    for unit in cut:
-        if not unit.prose:
-            continue
+    prose = [unit for unit in cut if unit.prose]
+    for unit, shouted in zip(prose, casing.shouted(), strict=True):
         read = features.plain(text[unit.start : unit.end])
         found = tokenizer.tokenize(read)
         if first and len(forms) + len(found) > PIECE_TOKENS:
             yield _together(text, spans, forms, first, calmed)
             spans, forms, first, calmed = [], [], [], []
-        if unit.kind != Kind.FORM_FIELD and is_shouted(read):
+        if shouted and unit.kind != Kind.FORM_FIELD:
             read = casing.calm(read)
             calmed.append((len(forms), len(forms) + len(found)))
         first.append(len(forms))
