@@ -48,6 +48,23 @@ cdef struct Scan:
     const uint32_t* values
 
 
+cdef int _begin(
+    Scan* s, const int32_t[::1] slots, const int32_t[::1] starts, const uint32_t[::1] letters,
+    const uint32_t[::1] values,
+) except -1:
+    cdef Py_ssize_t n_slots = slots.shape[0]
+    if n_slots < 1 or n_slots & (n_slots - 1):
+        raise ValueError(f"{n_slots} slots are not a power of two")
+    if starts.shape[0] != values.shape[0] + 1:
+        raise ValueError(f"{starts.shape[0]} starts for {values.shape[0]} entries")
+    s.slots = &slots[0]
+    s.mask = <uint32_t>(n_slots - 1)
+    s.starts = &starts[0]
+    s.letters = &letters[0] if letters.shape[0] else NULL
+    s.values = &values[0] if values.shape[0] else NULL
+    return 0
+
+
 def word_spans(
     str text not None,
     const int32_t[::1] slots not None,
@@ -55,32 +72,58 @@ def word_spans(
     const uint32_t[::1] letters not None,
     const uint32_t[::1] values not None,
 ):
-    cdef Py_ssize_t n_slots = slots.shape[0], n
-    if n_slots < 1 or n_slots & (n_slots - 1):
-        raise ValueError(f"{n_slots} slots are not a power of two")
-    if starts.shape[0] != values.shape[0] + 1:
-        raise ValueError(f"{starts.shape[0]} starts for {values.shape[0]} entries")
     cdef Scan s
+    cdef Py_ssize_t n
+    _begin(&s, slots, starts, letters, values)
     s.width = PyUnicode_KIND(text)
     s.data = PyUnicode_DATA(text)
     s.size = len(text)
-    s.first = s.end = s.barren = 0
-    s.slots = &slots[0]
-    s.mask = <uint32_t>(n_slots - 1)
-    s.starts = &starts[0]
-    s.letters = &letters[0] if letters.shape[0] else NULL
-    s.values = &values[0] if values.shape[0] else NULL
     out = np.empty((s.size, 2), np.int32)
     cdef int32_t[:, ::1] spans = out
     with nogil:
-        n = _run(&s, spans)
+        n = _run(&s, 0, spans, 0)
     return out[:n].copy()
 
 
-cdef Py_ssize_t _run(Scan* s, int32_t[:, ::1] spans) noexcept nogil:
-    cdef Py_ssize_t at = 0, stop, n = 0
+def unit_words(
+    str text not None,
+    const int32_t[:, :] bounds not None,
+    const int32_t[::1] slots not None,
+    const int32_t[::1] starts not None,
+    const uint32_t[::1] letters not None,
+    const uint32_t[::1] values not None,
+):
+    cdef Scan s
+    cdef Py_ssize_t size = len(text), n = 0, before, at, row, room = 0
+    cdef const uint8_t* data = <const uint8_t*>PyUnicode_DATA(text)
+    _begin(&s, slots, starts, letters, values)
+    s.width = PyUnicode_KIND(text)
+    if bounds.shape[1] != 2:
+        raise ValueError("bounds are pairs")
+    for at in range(bounds.shape[0]):
+        if not 0 <= bounds[at, 0] <= bounds[at, 1] <= size:
+            raise ValueError("a stretch does not lie in the text")
+        room += bounds[at, 1] - bounds[at, 0]
+    out = np.empty((room, 3), np.int32)
+    cdef int32_t[:, ::1] spans = out
+    with nogil:
+        for at in range(bounds.shape[0]):
+            # As a text by itself: what stands around the stretch must not be seen.
+            s.data = data + <Py_ssize_t>bounds[at, 0] * s.width
+            s.size = bounds[at, 1] - bounds[at, 0]
+            before = n
+            n = _run(&s, bounds[at, 0], spans, n)
+            for row in range(before, n):
+                spans[row, 2] = <int32_t>at
+    return out[:n].copy()
+
+
+cdef Py_ssize_t _run(Scan* s, Py_ssize_t shift, int32_t[:, ::1] spans, Py_ssize_t n) noexcept nogil:
+    """Write the words, `shift` on, from row n; return the row behind the last."""
+    cdef Py_ssize_t at = 0, stop
     cdef bint linked
     cdef Py_UCS4 c
+    s.first = s.end = s.barren = 0
     while at < s.size:
         if _kind(s, at) == SPACE:
             at += 1
@@ -97,8 +140,8 @@ cdef Py_ssize_t _run(Scan* s, int32_t[:, ::1] spans) noexcept nogil:
             s.barren = s.end  # no link is without one of these
         while at < s.end:
             stop = _token(s, at)
-            spans[n, 0] = <int32_t>at
-            spans[n, 1] = <int32_t>stop
+            spans[n, 0] = <int32_t>(shift + at)
+            spans[n, 1] = <int32_t>(shift + stop)
             n += 1
             at = stop
     return n

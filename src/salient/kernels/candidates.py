@@ -63,7 +63,9 @@ def noun_phrases(letters: Bytes, words: Ints, lasts: Ints, traits: Bytes, units:
 
     Cost: linear in the tokens.
     """
-    _check(letters, words, lasts, traits)
+    if len(letters) != len(words):
+        raise ValueError("the columns of tokens are not of one length")
+    _check(words, lasts, traits)
     bounds = units.tolist()
     if units.ndim != 2 or units.shape[1] != 3 or any(not 0 <= a <= b <= len(words) for a, b, _ in bounds):
         raise ValueError("a unit's rows do not lie among the tokens")
@@ -83,8 +85,8 @@ def noun_phrases(letters: Bytes, words: Ints, lasts: Ints, traits: Bytes, units:
     return np.array(list(found.values()), np.int32).reshape(-1, 5)
 
 
-def _check(letters: Bytes, words: Ints, lasts: Ints, traits: Bytes) -> None:
-    if not len(letters) == len(words) == len(lasts):
+def _check(words: Ints, lasts: Ints, traits: Bytes) -> None:
+    if len(words) != len(lasts):
         raise ValueError("the columns of tokens are not of one length")
     if any(len(w) and not 0 <= int(w.min()) <= int(w.max()) < len(traits) for w in (words, lasts)):
         raise ValueError("a word has no traits")
@@ -125,7 +127,7 @@ def phrase_worth(
         occurrences inside longer phrases; with the place of the first occurrence, as in Witten et al.
         1999, KEA, and the frequency of the words, as in RAKE, Rose et al. 2010.
     """
-    _check(words, words, lasts, traits)
+    _check(words, lasts, traits)
     rows = phrases.tolist()
     if any(not 0 <= row[FIRST] < row[END] <= len(words) or row[COUNT] < 1 for row in rows):
         raise ValueError("a phrase does not lie among the tokens")

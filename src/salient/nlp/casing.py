@@ -27,7 +27,8 @@ def is_shouted(piece: str) -> bool:
 
 def _shouted(text: str, bounds: NDArray[np.int32]) -> NDArray[np.bool_]:
     letters, words, upper = case_counts(text, bounds).T
-    return (letters >= _FEWEST_LETTERS) & (upper >= _SHOUTED * words)
+    told: NDArray[np.bool_] = (letters >= _FEWEST_LETTERS) & (upper >= _SHOUTED * words)
+    return told
 
 
 class Casing:
@@ -43,13 +44,15 @@ class Casing:
     def __init__(self, text: str, units: Iterable[Unit]) -> None:
         self._forms: dict[str, str] | None = None
         self._text = text
-        self._bounds = bounds_of(unit for unit in units if unit.prose)
+        prose = [unit for unit in units if unit.prose]
+        self._bounds = bounds_of(prose)
         self._shouted = _shouted(text, self._bounds)
+        loud = np.flatnonzero(self._shouted).tolist()
+        self._loud = frozenset(prose[at].start for at in loud)
 
-    def shouted(self) -> list[bool]:
-        """Of each unit of prose, whether it `is_shouted`."""
-        told: list[bool] = self._shouted.tolist()
-        return told
+    def shouts(self, unit: Unit) -> bool:
+        """Whether a unit of the document `is_shouted`."""
+        return unit.start in self._loud
 
     def _seen(self) -> dict[str, str]:
         """Upper-case form -> the usual form. Read only when a shouted stretch turns up."""

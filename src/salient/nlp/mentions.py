@@ -230,6 +230,8 @@ def _agreed(
     companies: Sequence[str],
 ) -> list[tuple[int, int, str]]:
     """Give each name one label in the document, and find it where the model overlooked it, or part of it."""
+    if not kept and not companies:
+        return []
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for start, end, label in kept:
         if label in NAMES:

@@ -153,7 +153,7 @@ class SpacyEngine(Engine):
         casing = Casing(text.text, cut)
         # What spaCy learns of new words it forgets at the end, so memory stays flat over documents.
         with model.nlp.memory_zone():
-            for piece in _pieces(text.text, [u for u in cut if u.prose], casing):
+            for piece in _pieces(text.text, (u for u in cut if u.prose), casing):
                 rows, named = _read(model, piece, strings)
                 parts.append(rows)
                 found += named
@@ -187,17 +187,17 @@ class _Piece:
     unit_starts: list[int]  # in the piece
 
 
-def _pieces(text: str, prose: Sequence[Unit], casing: Casing) -> Iterator[_Piece]:
+def _pieces(text: str, prose: Iterable[Unit], casing: Casing) -> Iterator[_Piece]:
     gathered: list[tuple[str, NDArray[np.int32], int]] = []
     n_words = 0
-    for unit, shouted in zip(prose, casing.shouted(), strict=True):
+    for unit in prose:
         raw = text[unit.start : unit.end]
         spans = chunk_spans(raw)
         if n_words and n_words + len(spans) > PIECE_WORDS:
             yield _together(gathered)
             gathered, n_words = [], 0
         read = raw.translate(_PLAIN)
-        if shouted and unit.kind != Kind.FORM_FIELD:
+        if unit.kind != Kind.FORM_FIELD and casing.shouts(unit):
             read = casing.calm(read)
         gathered.append((read, spans, unit.start))
         n_words += len(spans)
