@@ -67,7 +67,11 @@ def noun_phrases(letters: Bytes, words: Ints, lasts: Ints, traits: Bytes, units:
         raise ValueError("the columns of tokens are not of one length")
     _check(words, lasts, traits)
     bounds = units.tolist()
-    if units.ndim != 2 or units.shape[1] != 3 or any(not 0 <= a <= b <= len(words) for a, b, _ in bounds):
+    if (
+        units.ndim != 2
+        or units.shape[1] != 3
+        or any(not 0 <= a <= b <= len(words) for a, b, _ in bounds)
+    ):
         raise ValueError("a unit's rows do not lie among the tokens")
     kinds = letters.tobytes().decode("latin-1")
     found: dict[tuple[int, ...], list[int]] = {}

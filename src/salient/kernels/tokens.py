@@ -119,9 +119,9 @@ def word_spans(
     Raises:
         ValueError: `slots` is no power of two in length, or `starts` does not go with `values`.
     """
-    return np.array(
-        _Scan(text, _entries(slots, starts, letters, values)).run(), np.int32
-    ).reshape(-1, 2)
+    return np.array(_Scan(text, _entries(slots, starts, letters, values)).run(), np.int32).reshape(
+        -1, 2
+    )
 
 
 def unit_words(

@@ -1,7 +1,7 @@
-"""Words as numbers: the different strings of a text, and runs of letters, found in one pass.
+r"""Words as numbers: the different strings of a text, and runs of letters, found in one pass.
 
 What is true of a word wherever it stands is then worked out once a word, not once an occurrence.
-Letters are what a regular expression's `[^\\W\\d_]` matches; `bounds` are (n, 2) int32, the start and
+Letters are what a regular expression's `[^\W\d_]` matches; `bounds` are (n, 2) int32, the start and
 end of stretches of the text, in order, that words do not cross.
 """
 

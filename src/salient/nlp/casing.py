@@ -58,7 +58,9 @@ class Casing:
         """Upper-case form -> the usual form. Read only when a shouted stretch turns up."""
         if self._forms is None:
             words = letter_words(self._text, self._bounds[~self._shouted])
-            words = words[words[:, 2] > 0]  # the first word of a stretch has a capital whatever it is
+            words = words[
+                words[:, 2] > 0
+            ]  # the first word of a stretch has a capital whatever it is
             types, firsts = span_types(self._text, words[:, 0], words[:, 1])
             counts = np.bincount(types, minlength=len(firsts)).tolist()
             forms = [self._text[a:b] for a, b in words[firsts, :2].tolist()]

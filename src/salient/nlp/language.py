@@ -110,7 +110,9 @@ def _at_words(text: str, start: int) -> str:
 
 def identify_text(text: Text) -> tuple[str, float]:
     """As `identify`, over the prose of a document: furniture, code and mail headers do not vote."""
-    blocks = zip(text.block_start.tolist(), text.block_end.tolist(), text.block_kind.tolist(), strict=True)
+    blocks = zip(
+        text.block_start.tolist(), text.block_end.tolist(), text.block_kind.tolist(), strict=True
+    )
     spans = [(start, end) for start, end, kind in blocks if kind not in _NO_PROSE]
     if not any(start < end for start, end in spans):
         return identify(text.text)

@@ -153,9 +153,7 @@ class _Piece:
             bits |= known_bits(self.start, self.end, known)
         return network.read(self.words, bits, must, may)
 
-    def _bits(
-        self, must: NDArray[np.bool_], characters: NDArray[np.uint32]
-    ) -> NDArray[np.uint16]:
+    def _bits(self, must: NDArray[np.bool_], characters: NDArray[np.uint32]) -> NDArray[np.uint16]:
         start, end = self.start, self.end
         spaced = np.zeros(len(start), np.bool_)
         spaced[0] = start[0] > 0 and self.text[start[0] - 1].isspace()

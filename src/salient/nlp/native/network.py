@@ -173,7 +173,15 @@ class Network:
         n_upos, n_rules = len(about.upos), len(about.rules)
         upos, choice = parsed.tags[:, 0].astype(np.int64), parsed.tags[:, 3]
         numbers, firsts = first_uses((words.types * n_rules + choice) * n_upos + upos)
-        forms, rows = words.forms, zip(words.types[firsts].tolist(), upos[firsts].tolist(), choice[firsts].tolist(), strict=True)
+        forms, rows = (
+            words.forms,
+            zip(
+                words.types[firsts].tolist(),
+                upos[firsts].tolist(),
+                choice[firsts].tolist(),
+                strict=True,
+            ),
+        )
         known = self._lemmas
         if len(known) > _MOST_LEMMAS:
             known.clear()

@@ -25,7 +25,14 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
 else:
     from salient.kernels._tokens import unit_words, word_spans
 
-__all__ = ["Exceptions", "digest", "make_exceptions", "read_exceptions", "tokenize", "tokenize_units"]
+__all__ = [
+    "Exceptions",
+    "digest",
+    "make_exceptions",
+    "read_exceptions",
+    "tokenize",
+    "tokenize_units",
+]
 
 _FILE = Path(__file__).with_name("exceptions.toml")
 _BITS = {
