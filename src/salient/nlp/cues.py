@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -55,16 +55,19 @@ _BUILT = frozenset(
 _OFTEN_ORGANISATIONS = frozenset({"PERSON", "FAC", "LOC", "PRODUCT", "EVENT", "WORK_OF_ART"})
 _OFTEN_PLACES = frozenset({"PERSON", "ORG", "PRODUCT", "WORK_OF_ART"})
 
-P = ParamSpec("P")
-T = TypeVar("T")
+Facts = ParamSpec("Facts")
+Told = TypeVar("Told")
 
 
-def by_name(function: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T]:
-    """Remember what a function, which looks at nothing else, says of the names that it was lately asked of."""
-    known = lru_cache(_MOST_NAMES)(function)
+def by_name(
+    function: Callable[Concatenate[str, Facts], Told],
+) -> Callable[Concatenate[str, Facts], Told]:
+    """Remember what a function says of the names that it was lately asked of; it must look at nothing else."""
+    # The cache's own type forgets what the function takes.
+    known = cast("Callable[Concatenate[str, Facts], Told]", lru_cache(_MOST_NAMES)(function))
 
     @wraps(function)
-    def told(name: str, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def told(name: str, /, *args: Facts.args, **kwargs: Facts.kwargs) -> Told:
         return (known if len(name) <= _LONGEST_NAME else function)(name, *args, **kwargs)
 
     return told

@@ -55,10 +55,10 @@ def _clean(text: str) -> str:
     """Words with letters only, on one line: numbers and addresses say nothing of a language."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
-    return " ".join(
-        w for w in text.split()
-        if len(w) <= _WORD_BYTES and (w.isalpha() or _has_letter(w)) and "@" not in w and "/" not in w
-    )  # fmt: skip
+    words = [w for w in text.split() if w.isalpha() or _has_letter(w)]
+    if "@" in text or "/" in text:
+        words = [w for w in words if "@" not in w and "/" not in w]
+    return " ".join([w for w in words if len(w) <= _WORD_BYTES])
 
 
 def _has_letter(word: str) -> bool:

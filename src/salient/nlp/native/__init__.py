@@ -248,8 +248,8 @@ def _rows(network: Network, piece: _Piece, parsed: Parsed, strings: Strings) -> 
 def _coded(numbers: NDArray[np.int32], names: Sequence[str], strings: Strings) -> NDArray[np.int32]:
     """Codes of named numbers; those that are first met get theirs in the order of the names."""
     codes = np.zeros(len(names), np.int32)
-    for number in np.flatnonzero(np.bincount(numbers, minlength=len(names))).tolist():
-        codes[number] = strings.code(names[number])
+    there = np.bincount(numbers, minlength=len(names)).nonzero()[0]
+    codes[there] = strings.codes([names[number] for number in there.tolist()])
     return codes[numbers]
 
 
