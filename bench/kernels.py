@@ -1,4 +1,4 @@
-"""Kernels: the compiled twin beside its definition, on the same text.
+"""Kernels: the compiled twin beside its definition, on the same text; the network's on random weights.
 
     python bench/kernels.py [--shared ../shared]
 
@@ -13,23 +13,32 @@ import importlib
 import json
 import lzma
 import pkgutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from salient import kernels
+from salient.kernels.candidates import TELLING
+from salient.kernels.decode import BUCKETS
 from salient.kernels.hashing import hash_bytes
 from salient.model import columns
 from salient.nlp.gazetteer import Gazetteer
+from salient.nlp.native import features, model
+from salient.nlp.native.model import Description
+from salient.nlp.native.tokenizer import read_exceptions
 
 ROOT = Path(__file__).resolve().parents[1]
 CHARACTERS = 200_000
 WORTH = 5.0
 RUNS = 5
+ARC_WIDTH = 64
 
 
 def words_of(text: str) -> list[str]:
@@ -53,6 +62,72 @@ def trie(text: str) -> tuple[Any, ...]:
     return tuple(names[n] for n in ("edge_starts", "edge_keys", "edge_nodes", "edge_phrases"))
 
 
+def cut(text: str) -> NDArray[np.int32]:
+    """Paragraphs as stretches of the text."""
+    ends = np.array([at for at, c in enumerate(text) if c == "\n"] + [len(text)], np.int32)
+    return np.stack([np.concatenate([[0], ends[:-1] + 1]).astype(np.int32), ends], axis=1)
+
+
+def exceptions() -> tuple[Any, ...]:
+    e = read_exceptions()
+    return e.slots, e.starts, e.letters, e.values
+
+
+def phrases(text: str) -> tuple[Any, ...]:
+    """Tokens with parts of speech as often as texts have them."""
+    spans = kernels.token_spans(text)
+    words, firsts = kernels.span_types(text, spans[:, 0], spans[:, 1])
+    letters = np.frombuffer(b"xxNNPADGHxxx", np.uint8)[words % 12]
+    traits = np.full(len(firsts), TELLING, np.uint8)
+    return letters, words, words, traits, np.array([[0, len(words), 0]], np.int32)
+
+
+def draw(*shape: int) -> NDArray[np.float32]:
+    return np.random.default_rng(1).standard_normal(shape, np.float32)
+
+
+def n_words(text: str) -> int:
+    return len(kernels.token_spans(text))
+
+
+def sentences(text: str, length: int = 25) -> NDArray[np.int32]:
+    n = n_words(text)
+    return np.append(np.arange(0, n, length), n).astype(np.int32)
+
+
+def network() -> Mapping[str, NDArray[Any]]:
+    """Weights of the shipped model's shape."""
+    about = Description(
+        name="random", language="en", licence="none", upos=("X",) * 17, xpos=("X",) * 50, feats=("_",) * 90,
+        relations=("root", *("dep",) * 46), rules=((0, None),) * 400, n_choices=400,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        weights = {name: 0.1 * draw(*shape) for name, shape in model.shapes(about, 0).items()}
+        model.save(Path(folder), about, weights, words={}, lexicon={})
+        return model.load(Path(folder)).arrays
+
+
+def reading(text: str) -> tuple[Any, ...]:
+    spans = kernels.token_spans(text)
+    slots, firsts = kernels.span_types(text, spans[:, 0], spans[:, 1])
+    rows = kernels.type_rows([text[a:b] for a, b, _ in spans[firsts].tolist()], features.SIZES)
+    return rows, slots
+
+
+def encode(module: ModuleType, weights: Mapping[str, NDArray[Any]]) -> Callable[..., Any]:
+    made = module.Encoder(weights)
+
+    def run(rows: NDArray[np.int32], slots: NDArray[np.int32]) -> Any:
+        table = made.types(rows, np.zeros(len(rows), np.int32))
+        return made.read(table, slots, np.zeros(len(slots), np.uint16))
+
+    return run
+
+
+# Those whose definitions are so slow that a page of text must do.
+SLOW = frozenset({"Encoder", "trees", "spanning_tree", "entity_spans"})
+PAGE = 5_000  # characters
+
 # Arguments of each kernel, made from the text; a kernel that is not here fails the bench.
 ARGUMENTS: dict[str, Callable[[str], tuple[Any, ...]]] = {
     "chunk_spans": lambda text: (text,),
@@ -69,7 +144,24 @@ ARGUMENTS: dict[str, Callable[[str], tuple[Any, ...]]] = {
         kernels.word_codes(words_of(text), *vocabulary(text)),
         *trie(text),
     ),
-}
+    "word_spans": lambda text: (text, *exceptions()),
+    "unit_words": lambda text: (text, cut(text), *exceptions()),
+    "type_rows": lambda text: (sorted({*text.split()}), features.SIZES),
+    "name_spans": lambda text: (text, cut(text)),
+    "case_counts": lambda text: (text, cut(text)),
+    "letter_words": lambda text: (text, cut(text)),
+    "lone_words": lambda text: (text, cut(text)),
+    "span_types": lambda text: (text, *kernels.token_spans(text)[:, :2].T),
+    "first_uses": lambda text: (kernels.token_spans(text)[:, 1].astype(np.int64) % 4096,),
+    "noun_phrases": phrases,
+    "phrase_worth": lambda text: (kernels.noun_phrases(*phrases(text)), *phrases(text)[1:4], n_words(text)),
+    "Encoder": reading,
+    "trees": lambda text: (
+        draw(n_words(text), ARC_WIDTH), draw(n_words(text), ARC_WIDTH), draw(ARC_WIDTH), draw(BUCKETS), sentences(text),
+    ),
+    "spanning_tree": lambda text: (draw(60, 61),),
+    "entity_spans": lambda text: (draw(n_words(text), 4 * 18 + 1), sentences(text)),
+}  # fmt: skip
 
 
 def sample(shared: Path) -> str:
@@ -95,17 +187,21 @@ def main() -> None:
     options = parser.parse_args()
     text = sample(options.shared)
     row: dict[str, Any] = {"bench": "kernels", "at": datetime.now(UTC).isoformat(), "characters": len(text)}  # fmt: skip
+    weights = network()
     modules = [m.name for m in pkgutil.iter_modules(kernels.__path__) if m.name[0] != "_"]
     for module in modules:
         slow = importlib.import_module(f"salient.kernels.{module}")
         fast = importlib.import_module(f"salient.kernels._{module}")
         for name in slow.__all__:
-            arguments = ARGUMENTS[name](text)
-            defined = best(getattr(slow, name), arguments, 1)
-            compiled = best(getattr(fast, name), arguments, RUNS)
+            part = text[:PAGE] if name in SLOW else text
+            arguments = ARGUMENTS[name](part)
+            twins = [
+                encode(m, weights) if name == "Encoder" else getattr(m, name) for m in (slow, fast)
+            ]
+            defined, compiled = best(twins[0], arguments, 1), best(twins[1], arguments, RUNS)
             row[name] = {
-                "compiled_mb_per_s": round(len(text) / compiled / 1e6, 1),
-                "definition_mb_per_s": round(len(text) / defined / 1e6, 2),
+                "compiled_mb_per_s": round(len(part) / compiled / 1e6, 1),
+                "definition_mb_per_s": round(len(part) / defined / 1e6, 2),
                 "times_faster": round(defined / compiled, 1),
                 "keeps": defined / compiled >= WORTH,
             }

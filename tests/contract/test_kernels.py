@@ -8,6 +8,8 @@ import os
 import pkgutil
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salient import kernels
+from salient.kernels.candidates import BRIEF, HYPHEN, TELLING, VAGUE, VERBAL
 from salient.kernels.hashing import WORD_WEIGHT, hash_bytes
 from salient.kernels.phrases import hash_key
 from salient.kernels.segments import SPACE, classes
@@ -27,7 +30,7 @@ for module in MODULES:
     fast = importlib.import_module(f"salient.kernels._{module}")
     PAIRS |= {name: (getattr(slow, name), getattr(fast, name)) for name in slow.__all__}
 
-# Twins that agree to rounding only, or give several arrays: tests/unit/nlp/native compares them.
+# Twins that agree to rounding only, or are classes: tests/unit/nlp/native compares them.
 NETWORK = {"Encoder", "entity_spans", "spanning_tree", "trees"}
 KERNELS = set(PAIRS)
 PAIRS = {name: twins for name, twins in PAIRS.items() if name not in NETWORK}
@@ -78,7 +81,69 @@ def trie_of(phrases):
 
 PHRASES = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4).map(tuple), max_size=8)
 
+
+def stretches(text, cuts):
+    """Stretches in order, which may touch."""
+    at = sorted(min(cut, len(text)) for cut in cuts)
+    return np.array(list(zip(at[::2], at[1::2], strict=False)), np.int32).reshape(-1, 2)
+
+
+CASED = "aBcÉßǅ１²Ⅷ_ .'’@&/-9\n\ud800"
+CUT = st.tuples(
+    st.one_of(TEXTS, st.text(st.sampled_from(CASED), max_size=60)),
+    st.lists(st.integers(0, 60), max_size=8),
+).map(lambda t: (t[0], stretches(*t)))
+SPANS = st.tuples(
+    st.one_of(TEXTS, st.text("ab\u0101", max_size=60)),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=30),
+).map(
+    lambda t: (
+        t[0],
+        np.array([min(a, len(t[0])) for a, _ in t[1]], np.int32),
+        np.array([min(a + n, len(t[0])) for a, n in t[1]], np.int32),
+    )
+)
+# The last word is a hyphen, which alone has no other trait.
+TRAITS = np.array([TELLING, TELLING | VERBAL, VAGUE, BRIEF, VERBAL, BRIEF | HYPHEN], np.uint8)
+
+
+def tagged(letters, draw):
+    """Tokens of those kinds, their words, and units over some of them."""
+    n = len(letters)
+    numbers = st.lists(st.integers(0, len(TRAITS) - 1), min_size=n, max_size=n)
+    words, lasts = (np.array(draw(numbers), np.int32) for _ in range(2))
+    cuts = draw(st.lists(st.integers(0, n), max_size=6))
+    rows = [(a, b, draw(st.integers(0, 1))) for a, b in stretches(letters, cuts).tolist()]
+    kinds = np.frombuffer(letters.encode(), np.uint8)
+    return kinds, words, lasts, TRAITS, np.array(rows, np.int32).reshape(-1, 3)
+
+
+@st.composite
+def noun_phrase_cases(draw):
+    return tagged(draw(st.text("NNNPPAAGHDx", max_size=40)), draw)
+
+
+@st.composite
+def phrase_worth_cases(draw):
+    case = draw(noun_phrase_cases())
+    found = kernels.noun_phrases(*case)
+    return found, *case[1:4], len(case[0]) + draw(st.integers(0, 9))
+
+
 CASES = {
+    "noun_phrases": noun_phrase_cases(),
+    "phrase_worth": phrase_worth_cases(),
+    "case_counts": CUT,
+    "letter_words": CUT,
+    "lone_words": CUT,
+    "name_spans": CUT,
+    "span_types": SPANS,
+    "first_uses": st.tuples(
+        st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 3)), max_size=40).map(
+            lambda keys: np.array(keys, np.int64)
+        )
+    ),
+    "unit_words": CUT.map(lambda c: (*c, *dataclasses.astuple(read_exceptions()))),
     "chunk_spans": st.tuples(TEXTS),
     "token_spans": st.tuples(TEXTS),
     "utf8_offsets": st.tuples(TEXTS),
@@ -115,9 +180,13 @@ def test_signatures_agree(name):
 def test_twins_agree(name, data):
     slow, fast = PAIRS[name]
     args = data.draw(CASES[name])
-    expected, got = slow(*args), fast(*args)
-    assert expected.dtype == got.dtype
-    np.testing.assert_array_equal(got, expected)
+    for expected, got in zip(several(slow(*args)), several(fast(*args)), strict=True):
+        assert expected.dtype == got.dtype
+        np.testing.assert_array_equal(got, expected)
+
+
+def several(made):
+    return made if isinstance(made, tuple) else (made,)
 
 
 @pytest.mark.parametrize("dimensions", [0, -4, 3, 255])
@@ -241,6 +310,237 @@ def test_both_twins_refuse_half_of_a_surrogate_pair():
     for twin in PAIRS["word_hashes"]:
         with pytest.raises(UnicodeEncodeError):
             twin(["\ud800"])
+
+
+@given(SPANS)
+def test_spans_have_the_number_of_the_same_string(case):
+    text, starts, ends = case
+    numbers, firsts = kernels.span_types(text, starts, ends)
+    strings = [text[a:b] for a, b in zip(starts, ends, strict=True)]
+    spelled = [strings[first] for first in firsts]
+    assert spelled == list(dict.fromkeys(strings))
+    assert [spelled[number] for number in numbers] == strings
+
+
+@given(st.lists(st.integers(-3, 3)))
+def test_keys_are_numbered_in_the_order_of_first_uses(keys):
+    numbers, firsts = kernels.first_uses(np.array(keys, np.int64))
+    assert [keys[first] for first in firsts] == list(dict.fromkeys(keys))
+    assert [keys[firsts[number]] for number in numbers] == keys
+
+
+def whole(text):
+    return np.array([[0, len(text)]], np.int32)
+
+
+def test_words_of_letters_may_have_apostrophes_inside():
+    text = "Don’t 'quote' x2 A_b İ²"
+    rows = kernels.letter_words(text, whole(text)).tolist()
+    assert [text[a:b] for a, b, _ in rows] == ["Don’t", "quote", "x", "A", "b", "İ²"]
+    assert [place for *_, place in rows] == list(range(6))
+
+
+def test_capitals_are_counted_in_words_of_two_characters_or_more():
+    text = "THE Ship A ÉTÉ don't"
+    assert kernels.case_counts(text, whole(text)).tolist() == [[3 + 4 + 3 + 5, 4, 2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("the Ship sank, and éa sank.", ["the", "sank", "and", "éa", "sank"]),
+        ("a.b c@d e/f g-h i&j k_l m1 o'clock o’er U.s", []),
+        ("so. it's end.", ["so", "end"]),
+    ],
+)
+def test_lone_words_are_no_pieces_of_others(text, words):
+    rows = kernels.lone_words(text, whole(text))
+    assert [text[a:b] for a, b in rows] == words
+
+
+@given(CUT)
+def test_stretches_are_cut_as_if_each_stood_alone(case):
+    text, bounds = case
+    table = dataclasses.astuple(read_exceptions())
+    wanted = [
+        (a + first, a + end, number)
+        for number, (a, b) in enumerate(bounds.tolist())
+        for first, end in kernels.word_spans(text[a:b], *table).tolist()
+    ]
+    assert list(map(tuple, kernels.unit_words(text, bounds, *table).tolist())) == wanted
+
+
+def test_names_are_cut_before_a_possessive_and_stretches_end_with_nothing():
+    text = "Ada's dogs' don't |O’Neil’S"
+    rows = kernels.name_spans(text, np.array([[0, 19], [19, len(text)]], np.int32))
+    words = "Ada 's dogs ' don't |".split()
+    assert [text[a:b] for a, b in rows] == [*words, "", "O’Neil", "’S", ""]
+
+
+@pytest.mark.parametrize("bounds", [[[0, 9]], [[-1, 2]], [[2, 1]], [[0, 1, 2]]])
+@pytest.mark.parametrize("name", ["case_counts", "letter_words", "lone_words", "name_spans"])
+def test_both_twins_refuse_stretches_outside_of_the_text(name, bounds):
+    for twin in PAIRS[name]:
+        with pytest.raises(ValueError, match=r"stretch|pairs"):
+            twin("a ship", np.array(bounds, np.int32))
+
+
+@pytest.mark.parametrize(("starts", "ends"), [([0], [9]), ([-1], [2]), ([2], [1]), ([0], [1, 2])])
+def test_both_twins_refuse_spans_outside_of_the_text(starts, ends):
+    for twin in PAIRS["span_types"]:
+        with pytest.raises(ValueError, match=r"span|starts"):
+            twin("a ship", np.array(starts, np.int32), np.array(ends, np.int32))
+
+
+def phrases_in(letters, words, *, heading=0):
+    """The phrases of one unit by their words, and their counts."""
+    tokens = words.split()
+    names = list(dict.fromkeys(tokens))
+    numbers = np.array([names.index(w) for w in tokens], np.int32)
+    traits = np.full(len(names), TELLING, np.uint8)
+    unit = np.array([[0, len(tokens), heading]], np.int32)
+    kinds = np.frombuffer(letters.encode(), np.uint8)
+    found = kernels.noun_phrases(kinds, numbers, numbers, traits, unit)
+    return {" ".join(tokens[a:b]): tuple(rest) for a, b, *rest in found.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("letters", "words", "found"),
+    [
+        ("ANx", "old ship sank", {"old ship": (1, 0, 0), "ship": (1, 1, 0)}),
+        ("NxN", "ship and ship", {"ship": (2, 0, 0)}),
+        ("AHNxN", "deep - sea is sea", {"sea": (2, 0, 0)}),
+        (
+            "NHNN",
+            "sea - bed oil",
+            {"sea - bed oil": (1, 0, 0), "sea - bed": (1, 1, 0), "oil": (1, 1, 0)},
+        ),
+        ("xAx", "is old now", {}),
+        ("NG", "ship owning", {"ship": (1, 1, 0), "ship owning": (1, 0, 0)}),
+        ("xG", "is owning", {}),
+        ("DN", "two ships", {"ships": (1, 0, 0)}),
+    ],
+)
+def test_phrases_are_nouns_with_what_stands_before_them(letters, words, found):
+    assert phrases_in(letters, words) == found
+
+
+def test_phrases_have_no_more_than_five_words():
+    found = phrases_in("NNNNNN", "a b c d e f")
+    assert max(len(phrase.split()) for phrase in found) == 5
+    assert len(found) == 5 + 5 + 4 + 3 + 2 + 1
+
+
+def test_a_very_long_compound_is_no_phrase_and_takes_no_longer_for_each_word():
+    assert phrases_in("NH" * 20_000 + "N", "sea - " * 20_000 + "sea") == {}
+
+
+def worth(*rows, words=(0, 1, 2), n_tokens=100):
+    """Of phrases as (first, end, count, inside, heading)."""
+    words = np.array(words, np.int32)
+    phrases = np.array(rows, np.int32).reshape(-1, 5)
+    return kernels.phrase_worth(phrases, words, words, TRAITS, n_tokens).tolist()
+
+
+def test_what_comes_often_early_alone_and_in_headings_is_worth_more():
+    assert worth() == []
+    often, once = worth((0, 1, 5, 0, 0), (1, 2, 1, 0, 0))
+    assert often > once > 0
+    early, late = worth((0, 1, 1, 0, 0), (90, 91, 1, 0, 0), words=[0] * 91)
+    assert early > late > 0
+    free, inside = worth((0, 1, 1, 0, 0), (0, 1, 1, 1, 0))
+    assert free > inside > 0
+    headed, plain = worth((0, 1, 1, 0, 1), (0, 1, 1, 0, 0))
+    assert headed > plain > 0
+
+
+def test_phrases_that_begin_with_a_vague_or_verbal_word_are_worth_less():
+    telling, verbal, vague = worth((0, 1, 1, 0, 0), (1, 2, 1, 0, 0), (2, 3, 1, 0, 0))
+    first = 1.5 - np.log1p([0, 1, 2]) / np.log1p(
+        100
+    )  # all else being equal, it is the place that counts
+    np.testing.assert_allclose(
+        [verbal / telling, vague / telling], first[1:] / first[0] * [0.7, 0.5]
+    )
+
+
+def test_both_twins_refuse_columns_that_do_not_fit_together():
+    one, two = np.zeros(1, np.int32), np.zeros(2, np.int32)
+    kinds, unit = np.frombuffer(b"N", np.uint8), np.array([[0, 1, 0]], np.int32)
+    bad = [
+        (kinds, two, two, unit),
+        (kinds, one, two, unit),
+        (kinds, one + 9, one, unit),
+        (kinds, one, one, unit * 2),
+    ]
+    for twin in PAIRS["noun_phrases"]:
+        for letters, words, lasts, units in bad:
+            with pytest.raises(ValueError, match=r"length|traits|lie"):
+                twin(letters, words, lasts, TRAITS, units)
+    for twin in PAIRS["phrase_worth"]:
+        with pytest.raises(ValueError, match="lie"):
+            twin(np.array([[0, 5, 1, 0, 0]], np.int32), one, one, TRAITS, 5)
+
+
+def lets_others_run(function, *args):
+    """Whether another thread ever gets its turn while the function runs."""
+    turns, done = [0], threading.Event()
+
+    def count():
+        while not done.is_set():
+            turns[0] += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=count)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(60)  # nobody is interrupted: a turn is only had where one is given
+    try:
+        thread.start()
+        before = turns[0]
+        # A turn that is given may not be taken on a busy machine, but one that is not never is.
+        return any((function(*args), turns[0] > before)[1] for _ in range(500))
+    finally:
+        done.set()
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
+LONG = "The owner's deep-sea ship sank, IT did so in v2.1. " * 40_000
+HEAVY = {
+    "case_counts": lambda: (LONG, whole(LONG)),
+    "chunk_spans": lambda: (LONG,),
+    "letter_words": lambda: (LONG, whole(LONG)),
+    "lone_words": lambda: (LONG, whole(LONG)),
+    "name_spans": lambda: (LONG, whole(LONG)),
+    "token_spans": lambda: (LONG,),
+    "unit_words": lambda: (LONG, whole(LONG), *dataclasses.astuple(read_exceptions())),
+    "utf8_offsets": lambda: (LONG,),
+    "word_spans": lambda: (LONG, *dataclasses.astuple(read_exceptions())),
+    "first_uses": lambda: (np.arange(1_000_000) % 999,),
+    "span_types": lambda: (
+        LONG,
+        np.arange(1_000_000, dtype=np.int32),
+        np.arange(1, 1_000_001, dtype=np.int32),
+    ),
+    "noun_phrases": lambda: many_phrases(),
+    "phrase_worth": lambda: (kernels.noun_phrases(*many_phrases()), *many_phrases()[1:4], 9),
+}
+
+
+def many_phrases():
+    n = 200_000
+    words = np.random.default_rng(1).integers(0, 999, n, np.int32)
+    kinds = np.frombuffer(b"ANNx" * (n // 4), np.uint8)
+    return kinds, words, words, np.full(999, TELLING, np.uint8), np.array([[0, n, 0]], np.int32)
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_other_threads_run_while_a_kernel_does(name):
+    assert lets_others_run(PAIRS[name][1], *HEAVY[name]())
+
+
+def test_a_kernel_that_keeps_the_lock_would_be_noticed():
+    assert not lets_others_run(lambda: sum(range(1000)))
 
 
 def test_the_definitions_run_when_asked_for():

@@ -8,22 +8,38 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
+    from salient.kernels.candidates import noun_phrases, phrase_worth
     from salient.kernels.decode import entity_spans, spanning_tree, trees
     from salient.kernels.encoder import Encoder
     from salient.kernels.hashing import hashed_sums
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
-    from salient.kernels.segments import chunk_spans, token_spans, utf8_offsets
-    from salient.kernels.tokens import word_spans
+    from salient.kernels.segments import chunk_spans, name_spans, token_spans, utf8_offsets
+    from salient.kernels.tokens import unit_words, word_spans
     from salient.kernels.types import type_rows
+    from salient.kernels.words import (
+        case_counts,
+        first_uses,
+        letter_words,
+        lone_words,
+        span_types,
+    )
 else:
     try:
+        from salient.kernels._candidates import noun_phrases, phrase_worth
         from salient.kernels._decode import entity_spans, spanning_tree, trees
         from salient.kernels._encoder import Encoder
         from salient.kernels._hashing import hashed_sums
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
-        from salient.kernels._segments import chunk_spans, token_spans, utf8_offsets
-        from salient.kernels._tokens import word_spans
+        from salient.kernels._segments import chunk_spans, name_spans, token_spans, utf8_offsets
+        from salient.kernels._tokens import unit_words, word_spans
         from salient.kernels._types import type_rows
+        from salient.kernels._words import (
+            case_counts,
+            first_uses,
+            letter_words,
+            lone_words,
+            span_types,
+        )
     except ImportError as exc:
         raise ImportError(
             "the compiled kernels are missing: build them (pip install -e .), "
@@ -31,6 +47,7 @@ else:
         ) from exc
 
 __all__ = [
-    "Encoder", "chunk_spans", "entity_spans", "hashed_sums", "longest_phrases", "spanning_tree", "token_spans", "trees",
-    "type_rows", "utf8_offsets", "word_codes", "word_hashes", "word_spans",
+    "Encoder", "case_counts", "chunk_spans", "entity_spans", "first_uses", "hashed_sums", "letter_words", "lone_words",
+    "longest_phrases", "name_spans", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "token_spans", "trees",
+    "type_rows", "unit_words", "utf8_offsets", "word_codes", "word_hashes", "word_spans",
 ]  # fmt: skip

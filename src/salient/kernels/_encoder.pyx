@@ -239,24 +239,30 @@ cdef class Encoder:
         at = 0
         for kind in range(N_TABLES):
             table = self._tables[kind]
-            for row in range(n):
-                table.add(rows[row, kind], 1, &out[row, at])
+            with nogil:
+                for row in range(n):
+                    table.add(rows[row, kind], 1, &out[row, at])
             at += table.width
-        for row in range(n):
-            n_grams = 0
-            for gram in range(GRAMS, COLUMNS):
-                n_grams += rows[row, gram] > 0
-            for gram in range(GRAMS, COLUMNS):
-                if rows[row, gram] > 0:
-                    self._grams.add(rows[row, gram], <float>1 / n_grams, &out[row, at])
-        at += self._grams.width
-        if self._vectors is not None:
+        table = self._grams
+        with nogil:
             for row in range(n):
-                self._vectors.add(words[row], 1, &out[row, at])
-            at += self._vectors.width
-        for row in range(n):
-            for kind in range(N_FLAGS):
-                out[row, at + kind] = rows[row, N_TABLES] >> kind & 1
+                n_grams = 0
+                for gram in range(GRAMS, COLUMNS):
+                    n_grams += rows[row, gram] > 0
+                for gram in range(GRAMS, COLUMNS):
+                    if rows[row, gram] > 0:
+                        table.add(rows[row, gram], <float>1 / n_grams, &out[row, at])
+        at += table.width
+        if self._vectors is not None:
+            table = self._vectors
+            with nogil:
+                for row in range(n):
+                    table.add(words[row], 1, &out[row, at])
+            at += table.width
+        with nogil:
+            for row in range(n):
+                for kind in range(N_FLAGS):
+                    out[row, at + kind] = rows[row, N_TABLES] >> kind & 1
 
     def encode(self, const float[:, ::1] types not None, const int32_t[::1] slots not None,
                const uint16_t[::1] bits not None):

@@ -56,23 +56,30 @@ def chunk_spans(str text not None):
 
 
 def token_spans(str text not None):
-    cdef Py_ssize_t size = len(text), n
-    cdef int kind = PyUnicode_KIND(text)
+    cdef Py_ssize_t size = len(text), n = 0, at = 0, start
+    cdef int kind = PyUnicode_KIND(text), first
     cdef void* data = PyUnicode_DATA(text)
     out = np.empty((size, 3), np.int32)
     cdef int[:, ::1] rows = out
     with nogil:
-        n = _tokens(kind, data, size, rows)
+        while _next(kind, data, size, &at, &start, &first):
+            rows[n, 0] = <int>start
+            rows[n, 1] = <int>at
+            rows[n, 2] = first
+            n += 1
     return out[:n].copy()
 
 
-cdef Py_ssize_t _tokens(int width, void* data, Py_ssize_t size, int[:, ::1] rows) noexcept nogil:
-    cdef Py_ssize_t at = 0, start, n = 0
+cdef bint _next(
+    int width, void* data, Py_ssize_t size, Py_ssize_t* begin, Py_ssize_t* start, int* first
+) noexcept nogil:
+    """Find the token at or after `begin`, which becomes its end; False where there is none."""
+    cdef Py_ssize_t at = begin[0]
     cdef int kind, last, now, joins
     cdef Py_UCS4 character
     while at < size:
         kind = _class(PyUnicode_READ(width, data, at))
-        start = at
+        start[0] = at
         at += 1
         if kind == SPACE:
             continue
@@ -98,11 +105,46 @@ cdef Py_ssize_t _tokens(int width, void* data, Py_ssize_t size, int[:, ::1] rows
         else:
             while at < size and _class(PyUnicode_READ(width, data, at)) == MARK:
                 at += 1
-        rows[n, 0] = <int>start
-        rows[n, 1] = <int>at
-        rows[n, 2] = kind
-        n += 1
-    return n
+        begin[0] = at
+        first[0] = kind
+        return True
+    return False
+
+
+cdef inline bint _is_owned(int width, void* data, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef Py_UCS4 mark, letter
+    if end - start <= 2:
+        return False
+    mark, letter = PyUnicode_READ(width, data, end - 2), PyUnicode_READ(width, data, end - 1)
+    return (mark == 0x27 or mark == 0x2019) and (letter == 0x73 or letter == 0x53)
+
+
+def name_spans(str text not None, const int[:, :] bounds not None):
+    cdef Py_ssize_t size = len(text), n = 0, room = 0, stretch, at, start, end
+    cdef int kind = PyUnicode_KIND(text), first
+    cdef void* data = PyUnicode_DATA(text)
+    if bounds.shape[1] != 2:
+        raise ValueError("bounds are pairs")
+    for stretch in range(bounds.shape[0]):
+        if not 0 <= bounds[stretch, 0] <= bounds[stretch, 1] <= size:
+            raise ValueError("a stretch does not lie in the text")
+        room += bounds[stretch, 1] - bounds[stretch, 0] + 1
+    out = np.empty((room, 2), np.int32)
+    cdef int[:, ::1] rows = out
+    with nogil:
+        for stretch in range(bounds.shape[0]):
+            at, end = bounds[stretch, 0], bounds[stretch, 1]
+            while _next(kind, data, end, &at, &start, &first):
+                rows[n, 0] = <int>start
+                if _is_owned(kind, data, start, at):
+                    rows[n, 1] = <int>(at - 2)
+                    n += 1
+                    rows[n, 0] = <int>(at - 2)
+                rows[n, 1] = <int>at
+                n += 1
+            rows[n, 0] = rows[n, 1] = <int>end
+            n += 1
+    return out[:n].copy()
 
 
 def utf8_offsets(str text not None):

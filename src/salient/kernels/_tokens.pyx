@@ -14,19 +14,14 @@ cdef extern from "Python.h":
 
 cdef enum:  # kinds
     SPACE = 0, SYMBOL = 1, LETTER = 2, DIGIT = 3, IDEOGRAPH = 4, MARK = 5, UPPER = 6
-
 cdef enum:  # what the table says of a word
     ABBREVIATION = 1, BEFORE_NUMBER = 2, BEFORE_LOWER = 4, PREFIX = 8, SUFFIX = 16, WHOLE = 32
     UNIT = 64, MONEY = 128, CLITIC = 256, SIGN = 512, DOMAIN = 1024, COUNTRY = 2048, FILE = 4096
     GROUP = 8192, SCHEME = 16384, FACE = 32768, QUOTED = 65536, SHORT = 131072
     CURRENCY = 262144, CAPITAL = 524288, LOOSE = 1048576, UNOWNED = 2097152, SPLIT = 24
-
 cdef enum:
     LONGEST = 24, LINK = 256, LOCAL = 64
-
-cdef enum:
     ON = 0, OVER = 1, CUT = 2
-
 cdef enum:  # sets of characters, in the order of the definition's _SETS
     APOSTROPHES = 1, CURRENCY_SIGNS = 2, CURSES = 4, POWERS = 8, DOTS = 16, CALLS = 32
     RULE = 64, REPEATED = 128, LINK_ENDS = 256, LINK_TRAIL = 512, FLAGS = 1024, NAME = 2048
@@ -37,10 +32,7 @@ cdef const uint16_t[::1] _sets = _definition.sets()
 cdef struct Scan:
     int width
     const void* data
-    Py_ssize_t size
-    Py_ssize_t first
-    Py_ssize_t end
-    Py_ssize_t barren
+    Py_ssize_t size, first, end, barren
     const int32_t* slots
     uint32_t mask
     const int32_t* starts
@@ -49,38 +41,52 @@ cdef struct Scan:
 
 
 def word_spans(
-    str text not None,
-    const int32_t[::1] slots not None,
-    const int32_t[::1] starts not None,
-    const uint32_t[::1] letters not None,
-    const uint32_t[::1] values not None,
+    str text not None, const int32_t[::1] slots not None, const int32_t[::1] starts not None,
+    const uint32_t[::1] letters not None, const uint32_t[::1] values not None,
 ):
-    cdef Py_ssize_t n_slots = slots.shape[0], n
+    whole = np.array([[0, len(text)]], np.int32)
+    return unit_words(text, whole, slots, starts, letters, values)[:, :2].copy()
+
+
+def unit_words(
+    str text not None, const int32_t[:, :] bounds not None, const int32_t[::1] slots not None,
+    const int32_t[::1] starts not None, const uint32_t[::1] letters not None, const uint32_t[::1] values not None,
+):
+    cdef Py_ssize_t n_slots = slots.shape[0], size = len(text), n = 0, at, room = 0
+    cdef const uint8_t* data = <const uint8_t*>PyUnicode_DATA(text)
     if n_slots < 1 or n_slots & (n_slots - 1):
         raise ValueError(f"{n_slots} slots are not a power of two")
     if starts.shape[0] != values.shape[0] + 1:
         raise ValueError(f"{starts.shape[0]} starts for {values.shape[0]} entries")
+    if bounds.shape[1] != 2:
+        raise ValueError("bounds are pairs")
+    for at in range(bounds.shape[0]):
+        if not 0 <= bounds[at, 0] <= bounds[at, 1] <= size:
+            raise ValueError("a stretch does not lie in the text")
+        room += bounds[at, 1] - bounds[at, 0]
     cdef Scan s
     s.width = PyUnicode_KIND(text)
-    s.data = PyUnicode_DATA(text)
-    s.size = len(text)
-    s.first = s.end = s.barren = 0
-    s.slots = &slots[0]
+    s.slots, s.starts = &slots[0], &starts[0]
     s.mask = <uint32_t>(n_slots - 1)
-    s.starts = &starts[0]
     s.letters = &letters[0] if letters.shape[0] else NULL
     s.values = &values[0] if values.shape[0] else NULL
-    out = np.empty((s.size, 2), np.int32)
+    out = np.empty((room, 3), np.int32)
     cdef int32_t[:, ::1] spans = out
     with nogil:
-        n = _run(&s, spans)
+        for at in range(bounds.shape[0]):
+            # As a text by itself: what stands around the stretch must not be seen.
+            s.data = data + <Py_ssize_t>bounds[at, 0] * s.width
+            s.size = bounds[at, 1] - bounds[at, 0]
+            n = _run(&s, bounds[at, 0], at, spans, n)
     return out[:n].copy()
 
 
-cdef Py_ssize_t _run(Scan* s, int32_t[:, ::1] spans) noexcept nogil:
-    cdef Py_ssize_t at = 0, stop, n = 0
+cdef Py_ssize_t _run(Scan* s, Py_ssize_t shift, Py_ssize_t number, int32_t[:, ::1] spans, Py_ssize_t n) noexcept nogil:
+    """Write the words of a stretch from row n on; return the row behind the last."""
+    cdef Py_ssize_t at = 0, stop
     cdef bint linked
     cdef Py_UCS4 c
+    s.first = s.end = s.barren = 0
     while at < s.size:
         if _kind(s, at) == SPACE:
             at += 1
@@ -97,15 +103,13 @@ cdef Py_ssize_t _run(Scan* s, int32_t[:, ::1] spans) noexcept nogil:
             s.barren = s.end  # no link is without one of these
         while at < s.end:
             stop = _token(s, at)
-            spans[n, 0] = <int32_t>at
-            spans[n, 1] = <int32_t>stop
+            spans[n, 0], spans[n, 1], spans[n, 2] = <int32_t>(shift + at), <int32_t>(shift + stop), <int32_t>number
             n += 1
             at = stop
     return n
 
 
 # What is there
-
 cdef inline Py_UCS4 _at(const Scan* s, Py_ssize_t at) noexcept nogil:
     return PyUnicode_READ(s.width, s.data, at)
 
@@ -254,7 +258,6 @@ cdef uint32_t _next_value(const Scan* s) noexcept nogil:
 
 
 # Tokens
-
 cdef Py_ssize_t _token(Scan* s, Py_ssize_t at) noexcept nogil:
     cdef int kind = _kind(s, at)
     cdef Py_ssize_t stop

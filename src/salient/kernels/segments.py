@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["chunk_spans", "token_spans", "utf8_offsets"]
+__all__ = ["chunk_spans", "name_spans", "token_spans", "utf8_offsets"]
 
 SPACE, SYMBOL, LETTER, DIGIT, IDEOGRAPH, MARK = range(6)
 
@@ -111,6 +111,37 @@ def token_spans(text: str) -> NDArray[np.int32]:
                 at += 1
         rows.append((start, at, kind))
     return np.array(rows, np.int32).reshape(-1, 3)
+
+
+def name_spans(text: str, bounds: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Cut stretches of a text into the tokens that names are made of.
+
+    They are those of `token_spans`, with a possessive 's as a token by itself. After those of each
+    stretch stands an empty one, at its end, so that no run of tokens goes on from one into another.
+
+    Args:
+        bounds: (n, 2) int32, start and end of each stretch.
+
+    Returns:
+        (n_tokens, 2) int32: start and end in the text.
+
+    Raises:
+        ValueError: a stretch does not lie in the text.
+    """
+    if bounds.ndim != 2 or bounds.shape[1] != 2:
+        raise ValueError("bounds are pairs")
+    rows: list[tuple[int, int]] = []
+    for first, last in bounds.tolist():
+        if not 0 <= first <= last <= len(text):
+            raise ValueError("a stretch does not lie in the text")
+        piece = text[first:last]
+        for start, end, _ in token_spans(piece).tolist():
+            if end - start > 2 and piece[end - 2] in "'’" and piece[end - 1] in "sS":
+                rows += [(first + start, first + end - 2), (first + end - 2, first + end)]
+            else:
+                rows.append((first + start, first + end))
+        rows.append((last, last))
+    return np.array(rows, np.int32).reshape(-1, 2)
 
 
 def utf8_offsets(text: str) -> NDArray[np.int32]:

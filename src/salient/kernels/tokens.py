@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from salient.kernels.segments import DIGIT, IDEOGRAPH, LETTER, MARK, SPACE, SYMBOL, classes
 
-__all__ = ["word_spans"]
+__all__ = ["unit_words", "word_spans"]
 
 UPPER = 6  # a capital letter; LETTER is every other
 
@@ -119,16 +119,52 @@ def word_spans(
     Raises:
         ValueError: `slots` is no power of two in length, or `starts` does not go with `values`.
     """
+    return np.array(_Scan(text, _entries(slots, starts, letters, values)).run(), np.int32).reshape(
+        -1, 2
+    )
+
+
+def unit_words(
+    text: str,
+    bounds: NDArray[np.int32],
+    slots: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    letters: NDArray[np.uint32],
+    values: NDArray[np.uint32],
+) -> NDArray[np.int32]:
+    """`word_spans` of stretches of a text, each as if it stood alone.
+
+    Args:
+        bounds: (n, 2) int32, start and end of each stretch.
+        slots, starts, letters, values: as above.
+
+    Returns:
+        (n_words, 3) int32: start and end in the text, and the number of the stretch.
+
+    Raises:
+        ValueError: as `word_spans`, or a stretch does not lie in the text.
+    """
+    known = _entries(slots, starts, letters, values)
+    if bounds.ndim != 2 or bounds.shape[1] != 2:
+        raise ValueError("bounds are pairs")
+    rows: list[tuple[int, int, int]] = []
+    for number, (first, end) in enumerate(bounds.tolist()):
+        if not 0 <= first <= end <= len(text):
+            raise ValueError("a stretch does not lie in the text")
+        rows += [(first + a, first + b, number) for a, b in _Scan(text[first:end], known).run()]
+    return np.array(rows, np.int32).reshape(-1, 3)
+
+
+def _entries(
+    slots: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    letters: NDArray[np.uint32],
+    values: NDArray[np.uint32],
+) -> dict[str, int]:
     if not len(slots) or len(slots) & (len(slots) - 1):
         raise ValueError(f"{len(slots)} slots are not a power of two")
     if len(starts) != len(values) + 1:
         raise ValueError(f"{len(starts)} starts for {len(values)} entries")
-    return np.array(_Scan(text, _entries(starts, letters, values)).run(), np.int32).reshape(-1, 2)
-
-
-def _entries(
-    starts: NDArray[np.int32], letters: NDArray[np.uint32], values: NDArray[np.uint32]
-) -> dict[str, int]:
     spelled = "".join(map(chr, letters.tolist()))
     cuts: list[int] = starts.tolist()
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ class Strings:
 
     def codes(self, texts: Sequence[str]) -> NDArray[np.int32]:
         code = self._codes
-        return np.fromiter((code.setdefault(t, len(code)) for t in texts), np.int32, len(texts))
+        return np.array([code.setdefault(t, len(code)) for t in texts], np.int32)
 
     def table(self) -> tuple[str, ...]:
         return tuple(self._codes)
@@ -148,10 +149,12 @@ class Strings:
 
 def spans_from(rows: Sequence[tuple[int, int, str, float]], strings: Strings) -> Spans:
     """Columns from (start, end, label, score) rows, sorted."""
-    ordered = sorted(rows, key=lambda r: (r[0], -r[1], r[2]))
+    turned = [(start, -end, label, score) for start, end, label, score in rows]
+    ordered = sorted(turned, key=itemgetter(0, 1, 2))
+    starts, ends, labels, scores = zip(*ordered, strict=True) if ordered else ((), (), (), ())
     return Spans(
-        start=np.array([r[0] for r in ordered], np.int32),
-        end=np.array([r[1] for r in ordered], np.int32),
-        label=strings.codes([r[2] for r in ordered]),
-        score=np.array([r[3] for r in ordered], np.float32),
+        start=np.array(starts, np.int32),
+        end=-np.array(ends, np.int32),
+        label=strings.codes(labels),
+        score=np.array(scores, np.float32),
     )

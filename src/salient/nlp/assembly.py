@@ -42,6 +42,8 @@ def join(parts: Sequence[Rows]) -> Tokens:
     if not parts:
         none = np.zeros(0, np.int32)
         parts = [plain_rows(none, none, none, np.zeros(0, np.bool_))]
+    if len(parts) == 1:
+        return Tokens(*(getattr(parts[0], name) for name in Tokens.__slots__))
     shift = np.cumsum([0, *[len(p.start) for p in parts]])
     start = np.concatenate([p.start for p in parts]).astype(np.int32, copy=False)
     order = np.argsort(start, kind="stable")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 
-from salient.nlp.units import Unit
+import numpy as np
+from numpy.typing import NDArray
+
+from salient.kernels import case_counts, letter_words, span_types
+from salient.nlp.units import Unit, bounds_of
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _FEWEST_LETTERS = 4
@@ -19,10 +22,13 @@ _SMALL = frozenset(
 
 def is_shouted(piece: str) -> bool:
     """Whether a stretch is set in capitals, as headings and disclaimers are."""
-    words: list[str] = [w for w in _WORD.findall(piece) if len(w) > 1]
-    if sum(map(len, words)) < _FEWEST_LETTERS:
-        return False
-    return sum(w.isupper() for w in words) >= _SHOUTED * len(words)
+    return bool(_shouted(piece, np.array([[0, len(piece)]], np.int32))[0])
+
+
+def _shouted(text: str, bounds: NDArray[np.int32]) -> NDArray[np.bool_]:
+    letters, words, upper = case_counts(text, bounds).T
+    told: NDArray[np.bool_] = (letters >= _FEWEST_LETTERS) & (upper >= _SHOUTED * words)
+    return told
 
 
 class Casing:
@@ -38,21 +44,28 @@ class Casing:
     def __init__(self, text: str, units: Iterable[Unit]) -> None:
         self._forms: dict[str, str] | None = None
         self._text = text
-        self._units = units
+        prose = [unit for unit in units if unit.prose]
+        self._bounds = bounds_of(prose)
+        self._shouted = _shouted(text, self._bounds)
+        loud = np.flatnonzero(self._shouted).tolist()
+        self._loud = frozenset(prose[at].start for at in loud)
+
+    def shouts(self, unit: Unit) -> bool:
+        """Whether a unit of the document `is_shouted`."""
+        return unit.start in self._loud
 
     def _seen(self) -> dict[str, str]:
         """Upper-case form -> the usual form. Read only when a shouted stretch turns up."""
         if self._forms is None:
-            counts: dict[str, Counter[str]] = {}
-            for unit in self._units:
-                piece = self._text[unit.start : unit.end]
-                if unit.prose and not is_shouted(piece):
-                    for at, word in enumerate(_WORD.findall(piece)):
-                        if at:  # the first word of a stretch has a capital whatever it is
-                            counts.setdefault(word.upper(), Counter())[word] += 1
-            self._forms = {
-                upper: min(forms, key=lambda f: (-forms[f], f)) for upper, forms in counts.items()
-            }
+            words = letter_words(self._text, self._bounds[~self._shouted])
+            words = words[
+                words[:, 2] > 0
+            ]  # the first word of a stretch has a capital whatever it is
+            types, firsts = span_types(self._text, words[:, 0], words[:, 1])
+            counts = np.bincount(types, minlength=len(firsts)).tolist()
+            forms = [self._text[a:b] for a, b in words[firsts, :2].tolist()]
+            ranked = sorted(zip([-n for n in counts], forms, strict=True), reverse=True)
+            self._forms = {form.upper(): form for _, form in ranked}  # of the same, the last stays
         return self._forms
 
     def calm(self, piece: str) -> str:

@@ -7,10 +7,17 @@ contract takes every defined term for one. These signs hold for any name; `bench
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from functools import lru_cache, wraps
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
-from salient.nlp.units import Unit
+import numpy as np
+
+from salient.kernels import lone_words, span_types
+from salient.nlp.units import Unit, bounds_of
+
+_MOST_NAMES = 4096
+_LONGEST_NAME = 100  # characters; what is longer is rare and, if remembered, large
 
 _HONORIFIC = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Frau|Mme|Monsieur|Madame|Señor|Señora)\b\.?\s+"
 _HONORIFIC_BEFORE = re.compile(rf"\b{_HONORIFIC}$")
@@ -48,6 +55,23 @@ _BUILT = frozenset(
 _OFTEN_ORGANISATIONS = frozenset({"PERSON", "FAC", "LOC", "PRODUCT", "EVENT", "WORK_OF_ART"})
 _OFTEN_PLACES = frozenset({"PERSON", "ORG", "PRODUCT", "WORK_OF_ART"})
 
+Facts = ParamSpec("Facts")
+Told = TypeVar("Told")
+
+
+def by_name(
+    function: Callable[Concatenate[str, Facts], Told],
+) -> Callable[Concatenate[str, Facts], Told]:
+    """Remember what a function says of the names that it was lately asked of; it must look at nothing else."""
+    # The cache's own type forgets what the function takes.
+    known = cast("Callable[Concatenate[str, Facts], Told]", lru_cache(_MOST_NAMES)(function))
+
+    @wraps(function)
+    def told(name: str, /, *args: Facts.args, **kwargs: Facts.kwargs) -> Told:
+        return (known if len(name) <= _LONGEST_NAME else function)(name, *args, **kwargs)
+
+    return told
+
 
 def relabelled(text: str, start: int, end: int, label: str) -> str:
     """The label of a name after a look at its last word and at what stands before it."""
@@ -62,6 +86,7 @@ def relabelled(text: str, start: int, end: int, label: str) -> str:
     return form if form and label == "PERSON" else label
 
 
+@by_name
 def _label_by_form(name: str) -> str | None:
     words = name.split()
     last = words[-1]
@@ -73,8 +98,6 @@ def _label_by_form(name: str) -> str | None:
     return None
 
 
-# A word by itself, not a piece of an address or of a compound.
-_LOWER = re.compile(r"(?<![\w.@/&’'-])[^\W\d_A-Z][^\W\d_]*(?![\w@/&-]|[.’']\w)")
 _WORD = re.compile(r"[^\s/&-]+")
 _SMALL = frozenset("a an and as at by for from in of on or the to with de la".split())
 _MOST_ALONE = 3  # a name of one word may be a word too: "Reading", "Stem"
@@ -88,32 +111,38 @@ class Common:
     the words of "Harbour Trust" may well stand in the text too.
     """
 
-    def __init__(self, text: str, cut: Sequence[Unit]) -> None:
+    def __init__(self, text: str, cut: Iterable[Unit]) -> None:
         self._text = text
         self._cut = cut
-        self._seen: Counter[str] | None = None
+        self._seen: dict[str, int] | None = None
 
-    def _counts(self) -> Counter[str]:
+    def _counts(self) -> dict[str, int]:
         if self._seen is None:
-            self._seen = Counter(self._words())
+            text = self._text
+            words = lone_words(text, bounds_of(unit for unit in self._cut if unit.prose))
+            types, firsts = span_types(text, words[:, 0], words[:, 1])
+            counts = np.bincount(types, minlength=len(firsts)).tolist()
+            forms = [text[a:b] for a, b in words[firsts].tolist()]
+            self._seen = dict(zip(forms, counts, strict=True))
         return self._seen
-
-    def _words(self) -> Iterable[str]:
-        for unit in self._cut:
-            if unit.prose:
-                yield from _LOWER.findall(self._text, unit.start, unit.end)
 
     def names_nothing(self, name: str, label: str) -> bool:
         """Whether a mention is of common words only."""
-        words = [w.strip(".,;:()'\"’“”") for w in _WORD.findall(name)]
-        told = [w.lower() for w in words if w.lower() not in _SMALL and w]
-        if not told or not name[0].isupper() or (name.isupper() and len(name) <= _LONGEST_ACRONYM):
-            return False
-        if label == "ORG" and _label_by_form(name) == "ORG":
+        told = _told(name)
+        if not told or (label == "ORG" and _label_by_form(name) == "ORG"):
             return False
         seen = self._counts()
         fewest = 1 if len(told) > 1 else _MOST_ALONE
-        return all(seen[w] >= fewest for w in told)
+        return all(seen.get(word, 0) >= fewest for word in told)
+
+
+@by_name
+def _told(name: str) -> tuple[str, ...]:
+    """The words in small letters that a name in capitals would be made of; none of what is a name for sure."""
+    if not name[:1].isupper() or (name.isupper() and len(name) <= _LONGEST_ACRONYM):
+        return ()
+    words = (w.strip(".,;:()'\"’“”").lower() for w in _WORD.findall(name))
+    return tuple(w for w in words if w and w not in _SMALL)
 
 
 _LONGEST_ACRONYM = 5

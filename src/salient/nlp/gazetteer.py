@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salient.errors import Corrupt, InvalidInput
-from salient.kernels import longest_phrases, token_spans, word_codes, word_hashes
+from salient.kernels import longest_phrases, name_spans, span_types, word_codes, word_hashes
 from salient.model import FURNITURE, columns
-from salient.nlp.units import Unit
+from salient.nlp.units import Unit, bounds_of
 
 NAME: Final = "salient.gazetteer.v1"
 SCORE: Final = 0.95  # a name may still be written of someone else; which, is for linking to say
@@ -93,11 +93,14 @@ class Gazetteer:
 
     def find(self, text: str, units: Iterable[Unit]) -> list[tuple[int, int, str, float]]:
         """Find names in the units, furniture excepted: (start, end, label, score), in order."""
-        rows: list[tuple[int, int, str, float]] = []
-        if len(self):
-            for unit in units:
-                if unit.kind not in FURNITURE:
-                    rows += self._find_in(text[unit.start : unit.end], unit.start)
+        if not len(self):
+            return []
+        words = _Words(text, units)
+        codes = word_codes(words.folded, *self._words)[words.types]
+        rows = []
+        for i, j, phrase in longest_phrases(codes, *self._trie).tolist():
+            if _case_allows(self._written_of(phrase), words.plain(i, j)):
+                rows.append((*words.span(i, j), self._labels[self._label_of[phrase]], SCORE))
         return rows
 
     def _take(self, header: Mapping[str, Any], arrays: Arrays) -> None:
@@ -112,17 +115,6 @@ class Gazetteer:
         _, keys, nodes, phrases = self._trie
         if not len(keys) == len(nodes) == len(phrases) or len(self._label_of) != len(self):
             raise Corrupt("the columns of names do not fit together")
-
-    def _find_in(self, piece: str, shift: int) -> list[tuple[int, int, str, float]]:
-        spans = _cut(piece)
-        words = _words(piece, spans)
-        codes = word_codes([w.casefold() for w in words], *self._words)
-        rows = []
-        for i, j, phrase in longest_phrases(codes, *self._trie).tolist():
-            if _case_allows(self._written_of(phrase), words[i:j]):
-                label = self._labels[self._label_of[phrase]]
-                rows.append((spans[i][0] + shift, spans[j - 1][1] + shift, label, SCORE))
-        return rows
 
     def _written_of(self, phrase: int) -> list[str]:
         """The words of a name as it was given."""
@@ -253,28 +245,63 @@ def _gathered(
     return found
 
 
-def _words(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
-    """The tokens with quotes made plain. Most texts lose no character by it: they are cut after."""
-    if not any(dropped in text for dropped in _DROPPED):
-        plain = text.translate(_QUOTES)
-        return [plain[a:b] for a, b in spans]
-    return [text[a:b].translate(_QUOTES) for a, b in spans]
+class _Words:
+    """The tokens of a text's units, furniture excepted; no run of known words crosses from one unit into another."""
+
+    def __init__(self, text: str, units: Iterable[Unit]) -> None:
+        self._spans = name_spans(text, bounds_of(u for u in units if u.kind not in FURNITURE))
+        self.types, firsts = span_types(text, self._spans[:, 0], self._spans[:, 1])
+        self._plain = [text[a:b].translate(_QUOTES) for a, b in self._spans[firsts].tolist()]
+        self.folded = [word.casefold() for word in self._plain]
+        """The words of each type, as names are compared."""
+
+    def plain(self, first: int, end: int) -> list[str]:
+        """Tokens with quotes made plain."""
+        return [self._plain[number] for number in self.types[first:end].tolist()]
+
+    def folded_run(self, first: int, end: int) -> tuple[str, ...]:
+        return tuple(self.folded[number] for number in self.types[first:end].tolist())
+
+    def span(self, first: int, end: int) -> tuple[int, int]:
+        return int(self._spans[first, 0]), int(self._spans[end - 1, 1])
 
 
-def _cut(text: str) -> list[tuple[int, int]]:
-    """Tokens, with a possessive 's as a token by itself."""
-    cut: list[tuple[int, int]] = []
-    for start, end, _ in token_spans(text).tolist():
-        if end - start > 2 and text[end - 2] in "'’" and text[end - 1] in "sS":
-            cut += [(start, end - 2), (end - 2, end)]
-        else:
-            cut.append((start, end))
-    return cut
+def find_few(
+    names: Iterable[tuple[str, str]], text: str, units: Iterable[Unit]
+) -> list[tuple[int, int, str]]:
+    """Find a handful of names as a `Gazetteer` of them would, without the cost of building one."""
+    label_of: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+    for surface, label in names:
+        for written in _variants(surface):
+            label_of.setdefault(tuple(word.casefold() for word in written), (label, written))
+    if not label_of:
+        return []
+    longest: dict[str, int] = {}
+    for name in label_of:
+        longest[name[0]] = max(longest.get(name[0], 0), len(name))
+    words = _Words(text, units)
+    sizes = np.array([longest.get(word, 0) for word in words.folded], np.int32)[words.types]
+    rows = []
+    floor = 0
+    for at in np.flatnonzero(sizes).tolist():
+        if at < floor:
+            continue
+        run = words.folded_run(at, at + int(sizes[at]))
+        for size in range(len(run), 0, -1):
+            known = label_of.get(run[:size])
+            if known:
+                floor = at + size
+                if _case_allows(known[1], words.plain(at, floor)):
+                    rows.append((*words.span(at, floor), known[0]))
+                break
+    return rows
 
 
 def _variants(surface: str) -> list[list[str]]:
     surface = surface.strip().strip('"“”«»')
-    tokens = [w for a, b in _cut(surface) if (w := surface[a:b].translate(_QUOTES))]
+    whole = np.array([[0, len(surface)]], np.int32)
+    cut = name_spans(surface, whole).tolist()
+    tokens = [w for a, b in cut if (w := surface[a:b].translate(_QUOTES))]
     while tokens and not any(c.isalnum() for c in tokens[0]) and len(tokens) > 1:
         tokens = tokens[1:]
     if not tokens or not any(c.isalnum() for t in tokens for c in t):
@@ -297,4 +324,4 @@ def _case_allows(written: Sequence[str], words: Sequence[str]) -> bool:
     return together.isupper() or (name.islower() and together[1:].islower()) or name.isupper()
 
 
-__all__ = ["NAME", "SCORE", "Gazetteer", "digest_of"]
+__all__ = ["NAME", "SCORE", "Gazetteer", "digest_of", "find_few"]

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from salient.kernels import first_uses, noun_phrases, phrase_worth, span_types
+from salient.kernels.candidates import (
+    BRIEF,
+    END,
+    FIRST,
+    HYPHEN,
+    TELLING,
+    VAGUE,
+    VERBAL,
+)
 from salient.model import FURNITURE, Kind, Tokens
 from salient.nlp.units import Unit
 
-KEPT = 20
+KEPT: Final = 20
 """Phrases a text; fewer where there are no more."""
 
 LABEL = "KEYPHRASE"
 Row = tuple[int, int, str, float]
+Ints = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
 
-_LONGEST = 5  # words
+_MOST_WORDS = 8192  # whose traits are remembered
 _MOST_TOKENS = 60_000  # of one text that are looked at: what it is about shows by then
 
-# One letter a token: what may stand where in a phrase.
-_LETTER_OF = {"NOUN": "N", "PROPN": "P", "ADJ": "A", "NUM": "D", "X": "P"}
-_NOT_LAST = frozenset("ADH")
-_PHRASE = re.compile(r"(?:[ANPG](?:H[ANPGD])*){0,5}(?:[NP](?:H[NP])*|(?<=[ANP])G)")
+# One letter a token: what may stand where in a phrase; see `noun_phrases`.
+_OTHER = ord("x")
+_LETTER_OF = {"NOUN": ord("N"), "PROPN": ord("P"), "ADJ": ord("A"), "NUM": ord("D"), "X": ord("P")}
+_PARTICIPLES = ("VBG", "VBN")
+_HYPHENS = "HYPH"
 
 # Nouns and adjectives of any text: alone they say nothing of what it is about.
 _EMPTY = frozenset(
@@ -54,28 +67,6 @@ _EMPTY = frozenset(
     """.split()
 )
 
-# How a phrase is scored; see `_scores`. Set by hand, not fitted; `bench/keyphrases.py` measures them.
-_ENOUGH_WORDS = 3  # from here on a longer phrase is no more telling
-_INSIDE = 0.1  # what an occurrence inside a longer phrase counts
-_OFTEN = 1.5  # how much it matters that a phrase comes often
-_LATE = 1.5  # less the place of the first occurrence, 0 to 1
-_VAGUE_FIRST = 0.5  # "important result"
-_VERBAL_FIRST = 0.7  # "using lasers"
-_IN_HEADING = 1.5
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A phrase: where it stands first, and how often."""
-
-    start: int
-    end: int
-    words: tuple[str, ...]
-    first: int  # token row
-    count: int = 0
-    contained: int = 0  # occurrences inside longer phrases
-    heading: bool = False
-
 
 def extract(text: str, tokens: Tokens, strings: Sequence[str], units: Sequence[Unit]) -> list[Row]:
     """The best phrases by their first occurrence: (start, end, "KEYPHRASE", score), at most KEPT.
@@ -84,10 +75,14 @@ def extract(text: str, tokens: Tokens, strings: Sequence[str], units: Sequence[U
     words in lower case, the last one by its lemma. The score is the share of the best phrase's, from
     how often, how early, how long and in what company a phrase stands; no corpus is needed.
     """
-    found = candidates(text, tokens, strings, units)
-    worth = scores(found, len(tokens))
-    order = sorted(range(len(found)), key=lambda i: (-worth[i], found[i].start))
-    return [(found[i].start, found[i].end, LABEL, worth[i]) for i in order[:KEPT]]
+    letters = _letters(tokens, strings)
+    words, lasts, traits = _numbered(text, tokens, strings, letters)
+    found = noun_phrases(letters, words, lasts, traits, _bounds(tokens, len(letters), units))
+    if not len(found):
+        return []
+    starts, ends = tokens.start[found[:, FIRST]], tokens.end[found[:, END] - 1]
+    worth = phrase_worth(found, words, lasts, traits, len(tokens))
+    return [(int(starts[i]), int(ends[i]), LABEL, share) for i, share in _best(worth, starts)]
 
 
 def without_syntax(text: str, tokens: Tokens, units: Sequence[Unit]) -> list[Row]:
@@ -95,96 +90,94 @@ def without_syntax(text: str, tokens: Tokens, units: Sequence[Unit]) -> list[Row
     return []
 
 
-def _letters(tokens: Tokens, strings: Sequence[str]) -> str:
-    upos = [_LETTER_OF.get(s, "x") for s in strings]
-    tag = {i: "G" for i, s in enumerate(strings) if s in ("VBG", "VBN")}
-    hyphen = {i for i, s in enumerate(strings) if s == "HYPH"}
-    return "".join(
-        "H" if x in hyphen else tag[x] if x in tag and upos[u] == "x" else upos[u]
-        for u, x in zip(
-            tokens.upos[:_MOST_TOKENS].tolist(), tokens.xpos[:_MOST_TOKENS].tolist(), strict=True
-        )
-    )
+def _letters(tokens: Tokens, strings: Sequence[str]) -> Bytes:
+    letter_of = _LETTER_OF.get
+    kind_of = np.frombuffer(bytes([letter_of(s, _OTHER) for s in strings]), np.uint8)
+    letters: Bytes = kind_of[tokens.upos[:_MOST_TOKENS]]
+    xpos = tokens.xpos[:_MOST_TOKENS]
+    for tag in _PARTICIPLES:
+        if tag in strings:
+            letters[(xpos == strings.index(tag)) & (letters == _OTHER)] = ord("G")
+    if _HYPHENS in strings:
+        letters[xpos == strings.index(_HYPHENS)] = ord("H")
+    return letters
 
 
-def candidates(
-    text: str, tokens: Tokens, strings: Sequence[str], units: Sequence[Unit]
-) -> list[Candidate]:
-    """Phrases of the text, each once, in the order of their first occurrences."""
-    letters = _letters(tokens, strings)
-    start, end, lemma = tokens.start.tolist(), tokens.end.tolist(), tokens.lemma.tolist()
-    found: dict[tuple[str, ...], Candidate] = {}
-    row = 0
-    for unit in units:
-        first = row
-        while row < len(letters) and start[row] < unit.end:
-            row += 1
-        if unit.kind in FURNITURE or unit.kind == Kind.CODE or not unit.prose:
-            continue
-        for match in _PHRASE.finditer(letters, first, row):
-            a, b = match.span()
-            for i, j in _parts(letters, a, b):
-                words = [text[start[k] : end[k]].lower() for k in range(i, j)]
-                if letters[j - 1] == "N" and strings[lemma[j - 1]]:
-                    words[-1] = strings[lemma[j - 1]].lower()
-                if not _telling(words):
-                    continue
-                key = tuple(words)
-                candidate = found.get(key)
-                if candidate is None:
-                    candidate = found[key] = Candidate(start[i], end[j - 1], key, i)
-                candidate.count += 1
-                candidate.contained += (i, j) != (a, b)
-                candidate.heading |= unit.kind in (Kind.TITLE, Kind.HEADING)
-    return list(found.values())
+def _numbered(
+    text: str, tokens: Tokens, strings: Sequence[str], letters: Bytes
+) -> tuple[Ints, Ints, Bytes]:
+    """Each token's word in lower case as a number, that of its lemma where it is a noun, and the words' traits.
 
-
-def _parts(letters: str, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """The phrase, and the phrases within it that could stand alone."""
-    for i in range(first, last):
-        if letters[i] == "H" or (i > first and letters[i - 1] == "H"):
-            continue
-        for j in range(i + 1, last + 1):
-            if letters[j - 1] in _NOT_LAST or (j < last and letters[j] == "H"):
-                continue
-            if letters[j - 1] == "G" and (j < last or j - i == 1):
-                continue
-            if j - i - letters.count("H", i, j) <= _LONGEST:
-                yield i, j
-
-
-def _telling(words: Sequence[str]) -> bool:
-    if len(words[0]) < 2 or (len(words) == 1 and (words[0] in _EMPTY or len(words[0]) < 3)):
-        return False
-    return any(len(w) > 2 and any(c.isalpha() for c in w) and w not in _EMPTY for w in words)
-
-
-def scores(found: Sequence[Candidate], n_tokens: int) -> list[float]:
-    """How telling each candidate is, as a share of the most telling one: in (0, 1], 4 digits.
-
-    Source: C-value, Frantzi, Ananiadou and Mima 2000, doi:10.1007/s007999900023, for length and for
-    occurrences inside longer phrases; with the place of the first occurrence, as in Witten et al.
-    1999, KEA, and the frequency of the words, as in RAKE, Rose et al. 2010.
+    Words that no phrase can have are all number 0.
     """
-    frequency: Counter[str] = Counter()
-    for candidate in found:
-        for word in set(candidate.words):
-            frequency[word] += candidate.count
-    worth = [_worth(candidate, frequency, n_tokens) for candidate in found]
-    most = max(worth, default=1.0)
-    return [max(round(w / most, 4), 0.0001) for w in worth]
+    kept = np.flatnonzero(letters != _OTHER)
+    start, end = tokens.start[kept], tokens.end[kept]
+    types, firsts = span_types(text, start, end)
+    spelled = zip(start[firsts].tolist(), end[firsts].tolist(), strict=True)
+    number_of = {"": 0}
+    words = np.zeros(len(letters), np.int32)
+    words[kept] = _numbers([text[a:b].lower() for a, b in spelled], number_of)[types]
+    lasts = words.copy()
+    lemma = tokens.lemma[: len(letters)]
+    nouns = np.flatnonzero((letters == ord("N")) & (lemma > 0))
+    codes = lemma[nouns].astype(np.int64)
+    lemmas, firsts = first_uses(codes)
+    told = [strings[code].lower() for code in codes[firsts].tolist()]
+    lasts[nouns] = _numbers(told, number_of)[lemmas]
+    return words, lasts, np.frombuffer(bytes(map(_TRAITS.__getitem__, number_of)), np.uint8)
 
 
-def _worth(candidate: Candidate, frequency: Counter[str], n_tokens: int) -> float:
-    words = [w for w in candidate.words if w != "-"]
-    free = candidate.count - candidate.contained
-    company = sum(math.log(frequency[w]) for w in words) / len(words)
-    worth = (
-        math.log2(min(len(words), _ENOUGH_WORDS) + 1)
-        * math.pow(math.log1p(free + _INSIDE * candidate.contained), _OFTEN)
-        * (_LATE - math.log1p(candidate.first) / math.log1p(max(n_tokens, 2)))
-        * math.sqrt(math.log1p(math.exp(company)))
-    )
-    worth *= _VAGUE_FIRST if words[0] in _EMPTY else 1.0
-    worth *= _VERBAL_FIRST if words[0].endswith(("ing", "ed")) else 1.0
-    return worth * (_IN_HEADING if candidate.heading else 1.0)
+def _numbers(words: Sequence[str], number_of: dict[str, int]) -> Ints:
+    return np.array([number_of.setdefault(w, len(number_of)) for w in words], np.int32)
+
+
+class _Traits(dict[str, int]):
+    """What `noun_phrases` asks of words; those that were met lately are remembered."""
+
+    def __missing__(self, word: str) -> int:
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+        vague = word in _EMPTY
+        telling = len(word) > 2 and not vague and (word.isalpha() or any(map(str.isalpha, word)))
+        self[word] = (
+            BRIEF * (len(word) < 2)
+            | VAGUE * vague
+            | TELLING * telling
+            | VERBAL * word.endswith(("ing", "ed"))
+            | HYPHEN * (word == "-")
+        )
+        return self[word]
+
+
+_TRAITS = _Traits()
+
+
+def _bounds(tokens: Tokens, n: int, units: Sequence[Unit]) -> Ints:
+    """Rows of the units whose phrases count, and whether they are headings."""
+    ends = np.searchsorted(tokens.start[:n], [unit.end for unit in units]).tolist()
+    rows = [
+        (first, last, unit.kind in _HEADINGS)
+        for first, last, unit in zip([0, *ends], ends, units, strict=False)
+        if unit.prose and unit.kind not in _PASSED
+    ]
+    return np.array(rows, np.int32).reshape(-1, 3)
+
+
+_HEADINGS = frozenset({Kind.TITLE, Kind.HEADING})
+_PASSED = frozenset({*FURNITURE, Kind.CODE})
+
+
+def _best(worth: NDArray[np.float64], starts: Ints) -> list[tuple[int, float]]:
+    """Numbers and shares, in (0, 1] with 4 digits, of the most telling phrases; the earlier one where they tie."""
+    shares = worth / worth.max()
+    near = np.arange(len(shares))
+    if len(shares) > KEPT:
+        # Rounding is slow, and changes no order but among those that are this close.
+        least = np.partition(shares, -KEPT)[-KEPT]
+        near = np.flatnonzero(shares >= least - _CLOSE)
+    rows = zip(shares[near].tolist(), starts[near].tolist(), near.tolist(), strict=True)
+    ranked = sorted((-max(round(share, 4), 0.0001), start, i) for share, start, i in rows)
+    return [(i, -share) for share, _, i in ranked[:KEPT]]
+
+
+_CLOSE = 0.0002

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -38,13 +39,30 @@ def _model() -> Any:
     return fasttext.load_model(str(path))
 
 
+_ASCII_OTHERS = bytes(code for code in range(128) if not chr(code).isalpha())
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
+
+
+def _n_letters(text: str) -> int:
+    if text.isascii():
+        return len(text.encode().translate(None, _ASCII_OTHERS))
+    plain = text.encode("ascii", "ignore").translate(None, _ASCII_OTHERS)
+    return len(plain) + sum(map(str.isalpha, _BEYOND_ASCII.findall(text)))
+
+
 def _clean(text: str) -> str:
     """Words with letters only, on one line: numbers and addresses say nothing of a language."""
-    words = text.encode("utf-8", "replace").decode().split()  # half a surrogate pair is no text
-    return " ".join(
-        w for w in words
-        if len(w) <= _WORD_BYTES and any(c.isalpha() for c in w) and "@" not in w and "/" not in w
-    )  # fmt: skip
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+    words = [w for w in text.split() if w.isalpha() or _has_letter(w)]
+    if "@" in text or "/" in text:
+        words = [w for w in words if "@" not in w and "/" not in w]
+    return " ".join([w for w in words if len(w) <= _WORD_BYTES])
+
+
+def _has_letter(word: str) -> bool:
+    return _ASCII_LETTER.search(word) is not None or any(map(str.isalpha, word))
 
 
 def _vote(samples: Iterable[str]) -> tuple[str, float]:
@@ -52,7 +70,7 @@ def _vote(samples: Iterable[str]) -> tuple[str, float]:
     votes: dict[str, float] = {}
     total = 0.0
     for sample in samples:
-        letters = sum(c.isalpha() for c in sample)
+        letters = _n_letters(sample)
         if not letters:
             continue
         # The model was trained on running text.
@@ -92,16 +110,20 @@ def _at_words(text: str, start: int) -> str:
 
 def identify_text(text: Text) -> tuple[str, float]:
     """As `identify`, over the prose of a document: furniture, code and mail headers do not vote."""
-    skipped = [*FURNITURE, Kind.CODE, Kind.MAIL_HEADER]
-    keep = np.flatnonzero(~np.isin(text.block_kind, skipped))
-    size = text.block_end[keep] - text.block_start[keep]
-    if not int(size.sum()):
+    blocks = zip(
+        text.block_start.tolist(), text.block_end.tolist(), text.block_kind.tolist(), strict=True
+    )
+    spans = [(start, end) for start, end, kind in blocks if kind not in _NO_PROSE]
+    if not any(start < end for start, end in spans):
         return identify(text.text)
-    if len(keep) > 4 * _SAMPLES:  # spread over the document, the longest of each stretch
-        groups = np.array_split(np.arange(len(keep)), 4 * _SAMPLES)
-        keep = keep[[int(g[np.argmax(size[g])]) for g in groups]]
-    blocks = [text.text[text.block_start[k] : text.block_end[k]] for k in keep]
-    return identify("\n".join(b[: 4 * _SAMPLE_CHARACTERS] for b in blocks))
+    if len(spans) > 4 * _SAMPLES:  # spread over the document, the longest of each stretch
+        groups = np.array_split(np.arange(len(spans)), 4 * _SAMPLES)
+        spans = [max((spans[k] for k in g.tolist()), key=lambda s: s[1] - s[0]) for g in groups]
+    limit = 4 * _SAMPLE_CHARACTERS
+    return identify("\n".join(text.text[a : min(b, a + limit)] for a, b in spans))
+
+
+_NO_PROSE = frozenset({*FURNITURE, Kind.CODE, Kind.MAIL_HEADER})
 
 
 def is_latin(text: str) -> bool:

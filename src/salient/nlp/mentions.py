@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from salient.nlp import cues
-from salient.nlp.gazetteer import Gazetteer
+from salient.nlp.gazetteer import Gazetteer, find_few
 from salient.nlp.legal_forms import AFTER, without_form
 from salient.nlp.units import Unit
 
@@ -100,6 +100,13 @@ def trim(text: str, start: int, end: int) -> tuple[int, int]:
 
     May return an empty span.
     """
+    left, right = _trimmed(text[start:end])
+    return start + left, start + right
+
+
+@cues.by_name
+def _trimmed(text: str) -> tuple[int, int]:
+    start, end = 0, len(text)
     while start < end:
         before = (start, end)
         piece = text[start:end]
@@ -136,6 +143,7 @@ def _keeps_stop(name: str) -> bool:
 _STOPPED = frozenset({"Jr.", "Sr.", "Bros.", "Dr.", "St.", "Dept.", "Univ.", "Assn.", "No."})
 
 
+@cues.by_name
 def is_junk(name: str, label: str) -> bool:
     """Whether a trimmed span cannot be a name of that label, whatever surrounds it."""
     words = [w.strip(".,()'\"’“”").lower() for w in name.split()]
@@ -202,6 +210,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     return start + left, start + left + len(piece[left:].rstrip(" \t\n\"'“”‘’()[],;:"))
 
 
+@cues.by_name
 def _surface(text: str) -> str:
     """A name as it is compared within a document."""
     joined = " ".join(text.replace("’", "'").split())
@@ -221,6 +230,8 @@ def _agreed(
     companies: Sequence[str],
 ) -> list[tuple[int, int, str]]:
     """Give each name one label in the document, and find it where the model overlooked it, or part of it."""
+    if not kept and not companies:
+        return []
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for start, end, label in kept:
         if label in NAMES:
@@ -255,7 +266,7 @@ def _agreed(
     cores = {without_form(_surface(c)) for c in companies}
     spread += [(core, "ORG") for core in cores if " " in core and core not in label_of]
     overlooked = [
-        (a, b, label) for a, b, label, _ in Gazetteer(sorted(spread)).find(text, cut)
+        (a, b, label) for a, b, label in find_few(sorted(spread), text, cut)
         if text[a].isupper() or not text[a].islower()
     ]  # fmt: skip
     whole = [row for row in overlooked if " " in text[row[0] : row[1]]]

@@ -21,7 +21,7 @@ from salient.kernels import chunk_spans
 from salient.model import Annotations, Kind, Strings, Text
 from salient.nlp import Engine, grammar, keyphrases, mentions
 from salient.nlp.assembly import Rows, assembled, join
-from salient.nlp.casing import Casing, is_shouted
+from salient.nlp.casing import Casing
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.language import UNDETERMINED, identify_text, is_latin
 from salient.nlp.rules_engine import RulesEngine, rule_rows
@@ -201,7 +201,7 @@ def _pieces(text: str, prose: Iterable[Unit], casing: Casing) -> Iterator[_Piece
             yield _together(gathered)
             gathered, n_words = [], 0
         read = raw.translate(_PLAIN)
-        if unit.kind != Kind.FORM_FIELD and is_shouted(read):
+        if unit.kind != Kind.FORM_FIELD and casing.shouts(unit):
             read = casing.calm(read)
         gathered.append((read, spans, unit.start))
         n_words += len(spans)

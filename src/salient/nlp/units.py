@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from salient.model import FURNITURE, Kind, Text
 
@@ -23,11 +26,11 @@ _RUN = re.compile(rf"\S{{{MAX_RUN + 1},}}")
 _BREAKS = (re.compile(r"\n"), re.compile(r"[.!?;。！？]\s"), re.compile(r"\s"))
 
 _SEPARATORS = {Kind.TABLE: _CELL, Kind.MAIL_HEADER: _LINE, Kind.CODE: _LINE, Kind.FORM_FIELD: _CELL}
+_LETTER = re.compile(r"[A-Za-z]")
 _UNREAD = frozenset({*FURNITURE, Kind.CODE})
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """`[start, end)` of the text, without white space at its ends.
 
     `prose` is False for what a language model would only misread: code, page furniture, numbers,
@@ -40,11 +43,17 @@ class Unit:
     prose: bool
 
 
+def bounds_of(units: Iterable[Unit]) -> NDArray[np.int32]:
+    """(n_units, 2): where each starts and ends, as kernels take stretches of a text."""
+    return np.array([unit[:2] for unit in units], np.int32).reshape(-1, 2)
+
+
 def units(text: Text) -> Iterator[Unit]:
     """Yield the units in order: blocks, cells of tables, lines of code and of mail headers."""
     whole = text.text
-    blocks = zip(text.block_start, text.block_end, text.block_kind, strict=True)
-    known = [(int(s), int(e), Kind(int(k))) for s, e, k in blocks]
+    columns = (text.block_start, text.block_end, text.block_kind)
+    blocks = zip(*(column.tolist() for column in columns), strict=True)
+    known = [(start, end, Kind(kind)) for start, end, kind in blocks]
     for start, end, kind in known or [(0, len(whole), Kind.PARAGRAPH)]:
         separator = _SEPARATORS.get(kind)
         for a, b in _split(whole, start, end, separator or _BLANK_LINE):
@@ -113,9 +122,8 @@ def _best_cut(text: str, start: int, limit: int) -> int:
 
 def _stripped(text: str, start: int, end: int, kind: Kind) -> Iterator[Unit]:
     piece = text[start:end]
-    left = len(piece) - len(piece.lstrip())
     size = len(piece.strip())
     if size:
-        start += left
-        prose = kind not in _UNREAD and any(c.isalpha() for c in piece)
-        yield Unit(start, start + size, kind, prose)
+        start += len(piece) - len(piece.lstrip())
+        prose = kind not in _UNREAD and (_LETTER.search(piece) or any(map(str.isalpha, piece)))
+        yield Unit(start, start + size, kind, bool(prose))

@@ -73,18 +73,13 @@ def test_a_text_without_syntax_has_none():
     assert len(made.keyphrases) == 0
 
 
-def test_scores_are_shares_of_the_best():
-    def candidate(words, first=0, count=1, contained=0, *, heading=False):
-        return keyphrases.Candidate(0, 1, tuple(words.split()), first, count, contained, heading)
+def test_scores_are_shares_of_the_best(phrases):
+    found = [score for _, score in phrases((Kind.PARAGRAPH, LEASE))]
+    assert found[0] == 1.0
+    assert found == sorted(found, reverse=True)
+    assert all(0 < score == round(score, 4) for score in found)
 
-    assert keyphrases.scores([], 0) == []
-    often, once = keyphrases.scores([candidate("port fee", count=5), candidate("sea wall")], 100)
-    assert often == 1.0 > once > 0
-    early, late = keyphrases.scores([candidate("port fee", 1), candidate("sea wall", 90)], 100)
-    assert early == 1.0 > late
-    free, inside = keyphrases.scores([candidate("port fee"), candidate("sea wall", contained=1)], 9)
-    assert free == 1.0 > inside > 0
-    plain, headed = keyphrases.scores(
-        [candidate("port fee"), candidate("sea wall", heading=True)], 100
-    )
-    assert headed == 1.0 > plain
+
+def test_of_equal_phrases_the_earlier_is_first(phrases):
+    shouted = [(Kind.PARAGRAPH, "A crane."), (Kind.PARAGRAPH, "A crane and a barge.")]
+    assert [p for p, _ in phrases(*shouted)] == ["crane", "barge"]

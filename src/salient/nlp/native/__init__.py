@@ -12,16 +12,24 @@ from typing import ClassVar, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from salient.kernels import span_types
 from salient.model import Annotations, Kind, Strings, Text
 from salient.nlp import Engine, grammar, keyphrases, mentions
 from salient.nlp.assembly import Rows, assembled, join
-from salient.nlp.casing import Casing, is_shouted
+from salient.nlp.casing import Casing
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.language import UNDETERMINED, identify_text, is_latin
 from salient.nlp.native import features, tokenizer
-from salient.nlp.native.network import Loaded, Network, Parsed, known_bits, open_model
+from salient.nlp.native.network import (
+    Loaded,
+    Network,
+    Parsed,
+    Words,
+    known_bits,
+    open_model,
+)
 from salient.nlp.rules_engine import RulesEngine, rule_rows
-from salient.nlp.units import Unit, units
+from salient.nlp.units import Unit, bounds_of, units
 
 SHIPPED: Final = Path(__file__).with_name("models") / "english"
 
@@ -130,7 +138,7 @@ class _Piece:
 
     start: NDArray[np.int32]
     end: NDArray[np.int32]
-    forms: list[str]
+    words: Words
     first: NDArray[np.int64]
     """Rows where the units begin."""
     calmed: list[tuple[int, int]]
@@ -138,31 +146,28 @@ class _Piece:
     text: str
 
     def read(self, network: Network, known: Sequence[tuple[int, int, str, float]]) -> Parsed:
+        begin = int(self.start[0])
+        points = self.text[begin : int(self.end[-1])].encode("utf-32-le", "surrogatepass")
+        characters = np.frombuffer(points, np.uint32)
         must = np.zeros(len(self.start), np.bool_)
         must[self.first] = True
-        signs, text = _SIGNS, self.text
         may = np.zeros(len(must), np.bool_)
-        may[1:] = [signs[text[end - 1]] for end in self.end[:-1].tolist()]
-        return network.read(self.forms, self._bits(must, known), must, may)
+        may[1:] = _are_signs(characters[self.end[:-1] - (begin + 1)])
+        bits = self._bits(must, characters)
+        if known:
+            bits |= known_bits(self.start, self.end, known)
+        return network.read(self.words, bits, must, may)
 
-    def _bits(
-        self, must: NDArray[np.bool_], known: Sequence[tuple[int, int, str, float]]
-    ) -> NDArray[np.uint16]:
-        start, end, text = self.start, self.end, self.text
+    def _bits(self, must: NDArray[np.bool_], characters: NDArray[np.uint32]) -> NDArray[np.uint16]:
+        start, end = self.start, self.end
         spaced = np.zeros(len(start), np.bool_)
-        spaced[0] = start[0] > 0 and text[start[0] - 1].isspace()
+        spaced[0] = start[0] > 0 and self.text[start[0] - 1].isspace()
         spaced[1:] = start[1:] > end[:-1]
         lined = must.copy()
-        if text.find("\n", start[0], end[-1]) >= 0:
-            gaps = np.flatnonzero(spaced[1:]) + 1
-            lined[gaps] |= np.fromiter(
-                (
-                    text.find("\n", a, b) >= 0
-                    for a, b in zip(end[gaps - 1].tolist(), start[gaps].tolist(), strict=True)
-                ),
-                np.bool_,
-                len(gaps),
-            )
+        breaks = characters == ord("\n")
+        if breaks.any():
+            before = np.cumsum(breaks, dtype=np.int32)
+            lined[1:] |= before[start[1:] - start[0]] > before[end[:-1] - (start[0] + 1)]
         bits = (
             spaced * np.uint16(features.SPACE_BEFORE)
             | must * np.uint16(features.FIRST_OF_UNIT)
@@ -170,64 +175,73 @@ class _Piece:
         )
         for a, b in self.calmed:
             bits[a:b] |= np.uint16(features.CALMED)
-        return bits | known_bits(start, end, known) if known else bits
+        return bits
 
 
-class _Signs(dict[str, bool]):
+class _Signs(dict[int, bool]):
     """Whether a character is a sign, which a sentence can end with."""
 
-    def __missing__(self, character: str) -> bool:
-        self[character] = unicodedata.category(character)[0] in "PS"
-        return self[character]
+    def __missing__(self, code: int) -> bool:
+        self[code] = unicodedata.category(chr(code))[0] in "PS"
+        return self[code]
 
 
 _SIGNS = _Signs()
+_ASCII_SIGNS = np.array([_SIGNS[code] for code in range(128)])
+
+
+def _are_signs(characters: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    told: NDArray[np.bool_] = _ASCII_SIGNS[np.minimum(characters, 127)]
+    for at in np.flatnonzero(characters > 127).tolist():
+        told[at] = _SIGNS[int(characters[at])]
+    return told
 
 
 def _pieces(text: str, cut: Sequence[Unit]) -> Iterator[_Piece]:
-    casing = Casing(text, cut)
-    spans: list[NDArray[np.int32]] = []
-    forms: list[str] = []
-    first: list[int] = []
-    calmed: list[tuple[int, int]] = []
-    for unit in cut:
-        if not unit.prose:
-            continue
-        read = features.plain(text[unit.start : unit.end])
-        found = tokenizer.tokenize(read)
-        if first and len(forms) + len(found) > PIECE_TOKENS:
-            yield _together(text, spans, forms, first, calmed)
-            spans, forms, first, calmed = [], [], [], []
-        if unit.kind != Kind.FORM_FIELD and is_shouted(read):
-            read = casing.calm(read)
-            calmed.append((len(forms), len(forms) + len(found)))
-        first.append(len(forms))
-        forms += [read[a:b] for a, b in found.tolist()]
-        spans.append(found + unit.start)
-    if first:
-        yield _together(text, spans, forms, first, calmed)
+    prose = [unit for unit in cut if unit.prose]
+    bounds = bounds_of(prose)
+    plain = features.plain(text)
+    casing = Casing(text, prose)
+    rows = tokenizer.tokenize_units(plain, bounds)
+    begins = np.searchsorted(rows[:, 2], np.arange(len(prose) + 1)).tolist()
+    first = 0
+    for after in range(1, len(prose) + 1):
+        if after == len(prose) or begins[after + 1] - begins[first] > PIECE_TOKENS:
+            piece = rows[begins[first] : begins[after]]
+            yield _piece(text, plain, piece, prose[first:after], casing)
+            first = after
 
 
-def _together(
-    text: str,
-    spans: Sequence[NDArray[np.int32]],
-    forms: list[str],
-    first: Sequence[int],
-    calmed: list[tuple[int, int]],
+def _piece(
+    text: str, plain: str, rows: NDArray[np.int32], units: Sequence[Unit], casing: Casing
 ) -> _Piece:
-    rows = np.concatenate(spans)
     start, end = np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1])
-    return _Piece(start, end, forms, np.array(first), calmed, text)
+    begin = units[0].start
+    begins = np.searchsorted(start, [unit.start for unit in units])
+    calmed: list[tuple[int, int]] = []
+    parts: list[str] = []
+    at = begin
+    for number, unit in enumerate(units):
+        if unit.kind != Kind.FORM_FIELD and casing.shouts(unit):
+            parts += plain[at : unit.start], casing.calm(plain[unit.start : unit.end])
+            at = unit.end
+            calmed.append((int(begins[number]), int(np.searchsorted(start, unit.end))))
+    read = "".join([*parts, plain[at : units[-1].end]])
+    types, firsts = span_types(read, start - begin, end - begin)
+    spelled = zip(start[firsts].tolist(), end[firsts].tolist(), strict=True)
+    words = Words([read[a - begin : b - begin] for a, b in spelled], types)
+    return _Piece(start, end, words, begins, calmed, text)
 
 
 def _rows(network: Network, piece: _Piece, parsed: Parsed, strings: Strings) -> Rows:
     about = network.description
+    lemmas, lemma_of = network.lemmas(piece.words, parsed)
     sent_start = np.zeros(len(piece.start), np.bool_)
     sent_start[parsed.sentences[:-1]] = True
     return Rows(
         start=piece.start,
         end=piece.end,
-        lemma=strings.codes(network.lemmas(piece.forms, parsed)),
+        lemma=strings.codes(lemmas)[lemma_of],
         upos=_coded(parsed.tags[:, 0], about.upos, strings),
         xpos=_coded(parsed.tags[:, 1], _plain(about.xpos), strings),
         feats=_coded(parsed.tags[:, 2], _plain(about.feats), strings),
@@ -245,8 +259,8 @@ def _plain(names: Sequence[str]) -> list[str]:
 def _coded(numbers: NDArray[np.int32], names: Sequence[str], strings: Strings) -> NDArray[np.int32]:
     """Codes of named numbers; those that are first met get theirs in the order of the names."""
     codes = np.zeros(len(names), np.int32)
-    for number in np.flatnonzero(np.bincount(numbers, minlength=len(names))).tolist():
-        codes[number] = strings.code(names[number])
+    there = np.bincount(numbers, minlength=len(names)).nonzero()[0]
+    codes[there] = strings.codes([names[number] for number in there.tolist()])
     return codes[numbers]
 
 

@@ -21,10 +21,12 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.decode import entity_spans, trees
     from salient.kernels.encoder import Encoder
     from salient.kernels.types import type_rows
+    from salient.kernels.words import first_uses
 else:
     from salient.kernels._decode import entity_spans, trees
     from salient.kernels._encoder import Encoder
     from salient.kernels._types import type_rows
+    from salient.kernels._words import first_uses
 
 MOST_TYPES: Final = 8192
 """Word types that are remembered: 37 MB at the shipped model's width. New ones take the place of those that
@@ -66,6 +68,21 @@ class Parsed:
     """(n_entities, 3): first row, end (half-open) and type of each name, in order."""
     entity_shares: Floats
     """The mean probability of its tags."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """A sequence of n words. What depends on a word alone is worked out for `forms`, then looked up for all."""
+
+    forms: Sequence[str]
+    """As the network should see them: see `features.plain`. In the order of first uses."""
+    types: Ints
+    """(n,): which of the forms each word is."""
+
+    @classmethod
+    def of(cls, forms: Sequence[str]) -> Words:
+        numbers = {form: at for at, form in enumerate(dict.fromkeys(forms))}
+        return cls(list(numbers), np.array([numbers[form] for form in forms], np.int32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +129,7 @@ class Network:
 
     def read(
         self,
-        forms: Sequence[str],
+        words: Words,
         bits: NDArray[np.uint16],
         must: NDArray[np.bool_],
         may: NDArray[np.bool_],
@@ -120,7 +137,6 @@ class Network:
         """Read a sequence of tokens.
 
         Args:
-            forms: as the network should see them: see `features.plain`.
             bits: of each token in its place, as `features` has them.
             must: sentences that begin for sure, as in `decode.sentence_bounds`.
             may: where sentences can begin.
@@ -128,7 +144,7 @@ class Network:
         Cost: linear in the tokens.
         """
         encoder = self._loaded.encoder
-        table, slots = self._types.slots(forms)
+        table, slots = self._types.slots(words)
         reading = encoder.read(table, slots, bits)
         sentences, stretches = decode.sentence_bounds(reading.start, must, may)
         heads, head_shares = trees(
@@ -147,18 +163,36 @@ class Network:
             relation_shares, entities, entity_shares,
         )  # fmt: skip
 
-    def lemmas(self, forms: Sequence[str], parsed: Parsed) -> list[str]:
-        """The lemma of each token: by the lexicon, else by the rule that the network chose, else its form."""
+    def lemmas(self, words: Words, parsed: Parsed) -> tuple[list[str], Ints]:
+        """Lemmas: by the lexicon, else by the rule that the network chose, else the form itself.
+
+        Returns:
+            Those that there are, some twice, in the order of first uses; and which is each token's.
+        """
+        about = self.description
+        n_upos, n_rules = len(about.upos), len(about.rules)
+        upos, choice = parsed.tags[:, 0].astype(np.int64), parsed.tags[:, 3]
+        numbers, firsts = first_uses((words.types * n_rules + choice) * n_upos + upos)
+        forms, rows = (
+            words.forms,
+            zip(
+                words.types[firsts].tolist(),
+                upos[firsts].tolist(),
+                choice[firsts].tolist(),
+                strict=True,
+            ),
+        )
         known = self._lemmas
-        keys = list(zip(forms, parsed.tags[:, 0].tolist(), parsed.tags[:, 3].tolist(), strict=True))
-        found = list(map(known.get, keys))
-        if None in found:
-            if len(known) > _MOST_LEMMAS:
-                known.clear()
-            for key in set(keys).difference(known):
-                known[key] = self._lemma(*key)
-            return [known[key] for key in keys]
-        return [lemma for lemma in found if lemma is not None]
+        if len(known) > _MOST_LEMMAS:
+            known.clear()
+        found = []
+        for number, tag, rule in rows:
+            key = (forms[number], tag, rule)
+            lemma = known.get(key)
+            if lemma is None:
+                lemma = known[key] = self._lemma(*key)
+            found.append(lemma)
+        return found, numbers
 
     def _lemma(self, form: str, upos: int, choice: int) -> str:
         model = self._loaded.model
@@ -184,23 +218,20 @@ class _Types:
         self._used = np.zeros(MOST_TYPES, np.int64)
         self._now = 0
 
-    def slots(self, forms: Sequence[str]) -> tuple[Floats, Ints]:
-        """A table, and the row of each form in it; good until the next call."""
-        found = list(map(self._slots.get, forms))
+    def slots(self, words: Words) -> tuple[Floats, Ints]:
+        """A table, and the row of each word in it; good until the next call."""
+        found = list(map(self._slots.get, words.forms))
         self._now += 1
         if None in found:
-            new = list(
-                dict.fromkeys(f for f, slot in zip(forms, found, strict=True) if slot is None)
-            )
-            seen = [slot for slot in found if slot is not None]
-            if len(set(seen)) + len(new) > MOST_TYPES:
-                return self._apart(forms)
-            self._used[seen] = self._now
+            if len(found) > MOST_TYPES:  # more at once than are remembered: a table for them alone
+                return self._worked_out(words.forms), words.types
+            new = [form for form, slot in zip(words.forms, found, strict=True) if slot is None]
+            self._used[[slot for slot in found if slot is not None]] = self._now
             self._add(new)
-            found = list(map(self._slots.get, forms))
-        slots = np.array(found, np.int32)
-        self._used[slots] = self._now
-        return self._table, slots
+            found = list(map(self._slots.get, words.forms))
+        rows = np.array(found, np.int32)
+        self._used[rows] = self._now
+        return self._table, rows[words.types]
 
     def _add(self, forms: Sequence[str]) -> None:
         if len(forms) > len(self._free):
@@ -216,12 +247,6 @@ class _Types:
         self._slots = {f: s for f, s in self._slots.items() if s not in dropped}
         held = set(self._slots.values())
         self._free = [slot for slot in range(MOST_TYPES - 1, -1, -1) if slot not in held]
-
-    def _apart(self, forms: Sequence[str]) -> tuple[Floats, Ints]:
-        """More types at once than are remembered: a table for them alone."""
-        numbers = {form: at for at, form in enumerate(dict.fromkeys(forms))}
-        slots = np.fromiter(map(numbers.__getitem__, forms), np.int32, len(forms))
-        return self._worked_out(list(numbers)), slots
 
     def _worked_out(self, forms: Sequence[str]) -> Floats:
         rows = type_rows(forms, features.SIZES)

@@ -21,11 +21,18 @@ from numpy.typing import NDArray
 from salient.kernels import tokens as rules
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
-    from salient.kernels.tokens import word_spans
+    from salient.kernels.tokens import unit_words, word_spans
 else:
-    from salient.kernels._tokens import word_spans
+    from salient.kernels._tokens import unit_words, word_spans
 
-__all__ = ["Exceptions", "digest", "make_exceptions", "read_exceptions", "tokenize"]
+__all__ = [
+    "Exceptions",
+    "digest",
+    "make_exceptions",
+    "read_exceptions",
+    "tokenize",
+    "tokenize_units",
+]
 
 _FILE = Path(__file__).with_name("exceptions.toml")
 _BITS = {
@@ -138,3 +145,18 @@ def tokenize(text: str) -> NDArray[np.int32]:
     """
     table = read_exceptions()
     return word_spans(text, table.slots, table.starts, table.letters, table.values)
+
+
+def tokenize_units(text: str, bounds: NDArray[np.int32]) -> NDArray[np.int32]:
+    """`tokenize` stretches of a text, each as if it stood alone.
+
+    Args:
+        bounds: (n, 2) int32, start and end of each stretch.
+
+    Returns:
+        (n_words, 3) int32: start and end in the text, and the number of the stretch.
+
+    Cost: O(len(text)).
+    """
+    table = read_exceptions()
+    return unit_words(text, bounds, table.slots, table.starts, table.letters, table.values)
