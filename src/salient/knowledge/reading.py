@@ -18,6 +18,7 @@ from salient.errors import Corrupt
 from salient.knowledge import agreements
 from salient.knowledge.dates import is_date
 from salient.knowledge.extract import extract
+from salient.knowledge.grammar_search import rules as people
 from salient.knowledge.mentions import Mention, linked
 from salient.knowledge.names import name_id, normalise
 from salient.knowledge.ontology import Ontology
@@ -74,6 +75,8 @@ class FindingRow:
     page: int | None
     quote: str
     confidence: float
+    component: str = ""
+    """What found it, where that is not the reading itself: a rule of the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,9 @@ class Reading:
 
     def dump(self) -> bytes:
         body = {"format": FORMAT, **asdict(self)}
+        for row in body["findings"]:
+            if not row["component"]:
+                del row["component"]
         return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -115,6 +121,7 @@ def read_document(
     annotations: Annotations,
     workspace: str,
     ontology: Ontology,
+    rules: people.Rules = people.NONE,
 ) -> Reading:
     """Names, mentions and findings of a document.
 
@@ -130,7 +137,7 @@ def read_document(
     ids = [name_id(workspace, *m.root) for m in kept]
     rows = _mention_rows(text, kept, ids, sentences)
     names = _name_rows(kept, ids, rows)
-    findings = _findings(text, annotations, ontology, kept, ids, roles, tree)
+    findings = _findings(text, annotations, ontology, kept, ids, roles, tree, rules)
     return Reading(workspace, Reading.COMPONENT, rows, names, findings)
 
 
@@ -220,6 +227,7 @@ def _findings(
     ids: Sequence[str],
     roles: Mapping[int, str],
     tree: Tree,
+    rules: people.Rules,
 ) -> tuple[FindingRow, ...]:
     references, values = references_of(text.text, mentions, annotations)
     candidates: list[Candidate] = []
@@ -233,10 +241,13 @@ def _findings(
             for c in agreements.facts_of(preamble, dict(enumerate(references)), role_of)
             if c.predicate in ontology.predicates
         ]
+    # Last, so that of equal findings the reading's own is kept.
+    candidates += people.state(rules, tree, text.text, annotations, references, values, ontology)
     rows: list[FindingRow] = []
     seen: set[tuple[Any, ...]] = set()
     for c in sorted(
-        candidates, key=lambda c: (c.start, c.end, c.predicate, c.subject_at, c.object_at)
+        candidates,
+        key=lambda c: (c.start, c.end, c.predicate, bool(c.component), c.subject_at, c.object_at),
     ):
         subject = ids[c.subject]
         other = ids[c.object] if c.object is not None else None
@@ -249,7 +260,7 @@ def _findings(
         rows.append(
             FindingRow(
                 len(rows), subject, c.predicate, other, c.value, dict(sorted(c.qualifiers.items())),
-                c.start, c.end, text.page_at(c.start), text.text[c.start : c.end], c.confidence,
+                c.start, c.end, text.page_at(c.start), text.text[c.start : c.end], c.confidence, c.component,
             )
         )  # fmt: skip
     return tuple(rows)
