@@ -272,7 +272,9 @@ class _Search:
         )
         mine = np.flatnonzero((inner >= 0).any(axis=0))
         mine = mine[mine != part.root]
-        good = self._differ(table[at], inner[place][:, mine])
+        # Of the node it hangs on the branch knows already which may be equal.
+        others = np.delete(table, part.root, axis=1)
+        good = self._differ(others[at], inner[place][:, mine])
         at, place = at[good], place[good]
         joined = table[at]
         joined[:, mine] = inner[place][:, mine]
