@@ -233,10 +233,11 @@ def test_what_the_ontology_finds_itself_is_known(ruled):
 
 
 def test_the_example_corpus_is_searched_whole(examples):
-    found = examples.call("grammar.search", pattern="ORG <nsubj- acquire -obj-> ORG", limit=1000)
-    done = examples.status().states["done"]
+    pattern = "who:ORG <nsubj- [upos=VERB] -obj-> what:*"
+    found = examples.call("grammar.search", pattern=pattern, limit=1000)
     assert found.complete
-    assert found.n_searched == done
+    assert found.n_searched == examples.status().states["done"]
     assert found.total == len(found.matches) > 0
     for match in found.matches:
-        assert match.filled[1].text.lower().startswith("acquir")
+        assert match.quote.start <= match.filled[0].start < match.quote.end
+        assert {"who", "what"} <= set(filled(match))

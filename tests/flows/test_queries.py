@@ -189,7 +189,11 @@ def values(databases):
         "graph.sql": entities,
         "knowledge.sql": entities,
         "facts.sql": {"ids": [names]},
-        "grammar.sql": {"component": ["salient.reading@2", "c@1"], "folded": ["ärger.pdf", "ab"], "alias": patterns[1:]},
+        "grammar.sql": {
+            "component": ["salient.reading@2", "c@1"],
+            "folded": ["ärger.pdf", "ab"],
+            "alias": patterns[1:],
+        },
     }
     of_names = {"ids": [names, names[:2]]}
     new = {"id": ["new0"], "origin": ["kb"], "document_id": ["odd000"]}
