@@ -7,10 +7,11 @@ to be. What is left different: `cc`, and which word of a name is its head (menti
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,10 +213,10 @@ def _together(tables: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], Ints 
     """One table of strings for several, and the code there of each string; None where they are equal."""
     if len(tables) == 1:
         return tables[0], None
-    number: dict[str, int] = {}
-    code = number.setdefault
-    codes = [code(string, len(number)) for string in chain.from_iterable(tables)]
-    return tuple(number), np.array(codes, np.int32)
+    number: defaultdict[str, int] = defaultdict(count().__next__)
+    strings = chain.from_iterable(tables)
+    codes = np.fromiter(map(number.__getitem__, strings), np.int32, sum(map(len, tables)))
+    return tuple(number), codes
 
 
 def ranges(first: Ints, sizes: Ints) -> tuple[Ints, Ints]:
