@@ -30,6 +30,7 @@ from salient.services import (
     entities,
     exports,
     facts,
+    grammar,
     graph,
     jobs,
     models,
@@ -44,6 +45,7 @@ from salient.services import (
 from salient.services.context import Components, Texts, silent
 from salient.services.jobbook import JobBook
 from salient.services.metrics import measured
+from salient.services.rulebook import RuleBook
 from salient.settings import Settings, load, origins, value_of
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
@@ -64,6 +66,7 @@ SUBJECTS = (
     ask,
     entities,
     facts,
+    grammar,
     graph,
     similar,
     exports,
@@ -159,6 +162,7 @@ class App:
             worker=worker,
             vectors=lambda: components.encoder.component,
             ontology=ontology.expanduser().absolute() if ontology else None,
+            rules=RuleBook(records, workspace).rules,
             place=place,
             models=registry,
             config=_run_config(settings),

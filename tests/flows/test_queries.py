@@ -15,7 +15,7 @@ from tests.sql_spaces import DIALECTS, space
 FILES = [
     ("salient.services", "documents.sql"), ("salient.services", "entities.sql"), ("salient.pipeline", "ledger.sql"),
     ("salient.pipeline", "known.sql"), ("salient.knowledge", "knowledge.sql"), ("salient.knowledge", "facts.sql"),
-    ("salient.knowledge", "graph.sql"), ("salient.services", "jobs.sql"),
+    ("salient.knowledge", "graph.sql"), ("salient.services", "jobs.sql"), ("salient.services", "grammar.sql"),
 ]  # fmt: skip
 KEYS = {
     "document": "id", "document_version": "document_id, version", "stage_run": "document_id, stage",
@@ -189,10 +189,16 @@ def values(databases):
         "graph.sql": entities,
         "knowledge.sql": entities,
         "facts.sql": {"ids": [names]},
+        "grammar.sql": {
+            "component": ["salient.reading@2", "c@1"],
+            "folded": ["ärger.pdf", "ab"],
+            "alias": patterns[1:],
+        },
     }
     of_names = {"ids": [names, names[:2]]}
     new = {"id": ["new0"], "origin": ["kb"], "document_id": ["odd000"]}
     by_query = {
+        "entities_called": {"id": [top[0], "none"]}, "mentions_of": {"ids": [top, top[:1]]},
         "entities_of_names": of_names, "known_names": of_names, "name_documents": of_names, "drop_names": of_names,
         "links_of_names": of_names, "drop_links": of_names, "insert": new, "add_name": new, "add_name_document": new,
         "add_mention": new, "add_finding": new | {"predicate": ["owns"]}, "add_entity": new, "add_alias": new,

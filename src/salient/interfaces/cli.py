@@ -18,6 +18,7 @@ from rich.text import Text as Line
 from salient import errors, log
 from salient.app import App
 from salient.interfaces import watching
+from salient.interfaces.grammar import grammar, rules
 from salient.interfaces.jobs import dead, here, jobs
 from salient.interfaces.migrating import migrate
 from salient.interfaces.models import models
@@ -51,6 +52,8 @@ cli.add_typer(stack, name="stack")
 cli.add_typer(train, name="train")
 cli.command()(migrate)
 cli.command()(plan)
+cli.add_typer(rules, name="rules")
+cli.command()(grammar)
 
 _STYLES = {
     "done": "green",

@@ -19,6 +19,7 @@ from salient.knowledge import agreements, coreference
 from salient.knowledge.coreference import Coreference, Kind, Shape
 from salient.knowledge.dates import is_date
 from salient.knowledge.extract import extract
+from salient.knowledge.grammar_search import rules as people
 from salient.knowledge.mentions import Mention, linked
 from salient.knowledge.names import name_id, normalise
 from salient.knowledge.ontology import Ontology
@@ -78,6 +79,8 @@ class FindingRow:
     page: int | None
     quote: str
     confidence: float
+    component: str = ""
+    """What found it, where that is not the reading itself: a rule of the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,9 @@ class Reading:
 
     def dump(self) -> bytes:
         body = {"format": FORMAT, **asdict(self)}
+        for row in body["findings"]:
+            if not row["component"]:
+                del row["component"]
         return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -139,6 +145,7 @@ def read_document(
     annotations: Annotations,
     workspace: str,
     ontology: Ontology,
+    rules: people.Rules = people.NONE,
 ) -> Reading:
     """Names, mentions and findings of a document.
 
@@ -155,7 +162,7 @@ def read_document(
     rows = _mention_rows(text, kept, ids, sentences)
     names = _name_rows(kept, ids, rows)
     solved = coreference.resolve(text.text, annotations, tree, coreference.names_of(kept))
-    findings = _findings(text, annotations, ontology, kept, ids, roles, tree, solved)
+    findings = _findings(text, annotations, ontology, kept, ids, roles, tree, solved, rules)
     references = _reference_rows(solved, ids, sentences)
     return Reading(workspace, Reading.COMPONENT, rows, names, findings, references)
 
@@ -285,11 +292,12 @@ def _findings(
     roles: Mapping[int, str],
     tree: Tree,
     solved: Coreference,
+    rules: people.Rules,
 ) -> tuple[FindingRow, ...]:
     references, values = references_of(text.text, mentions, annotations)
     candidates: list[Candidate] = []
+    meant = meant_by(solved, references)
     if annotations.language in {"en", "und"} and len(annotations.tokens):
-        meant = meant_by(solved, references)
         candidates = extract(tree, text.text, references, values, ontology, meant)
     role_of = {i: roles[m.start] for i, m in enumerate(mentions) if m.start in roles}
     preamble = agreements.read_preamble(text.text, references, values, list(ids), role_of)
@@ -299,10 +307,15 @@ def _findings(
             for c in agreements.facts_of(preamble, dict(enumerate(references)), role_of)
             if c.predicate in ontology.predicates
         ]
+    # Last, so that of equal findings the reading's own is kept.
+    candidates += people.state(
+        rules, tree, text.text, annotations, references, values, ontology, meant
+    )
     rows: list[FindingRow] = []
     seen: set[tuple[Any, ...]] = set()
     for c in sorted(
-        candidates, key=lambda c: (c.start, c.end, c.predicate, c.subject_at, c.object_at)
+        candidates,
+        key=lambda c: (c.start, c.end, c.predicate, bool(c.component), c.subject_at, c.object_at),
     ):
         subject = ids[c.subject]
         other = ids[c.object] if c.object is not None else None
@@ -315,7 +328,7 @@ def _findings(
         rows.append(
             FindingRow(
                 len(rows), subject, c.predicate, other, c.value, dict(sorted(c.qualifiers.items())),
-                c.start, c.end, text.page_at(c.start), text.text[c.start : c.end], c.confidence,
+                c.start, c.end, text.page_at(c.start), text.text[c.start : c.end], c.confidence, c.component,
             )
         )  # fmt: skip
     return tuple(rows)

@@ -42,6 +42,8 @@ class Candidate:
     subject_at: tuple[int, int]
     object_at: tuple[int, int]
     qualifiers: Mapping[str, str] = field(default_factory=dict)
+    component: str = ""
+    """What found it, where that is not the reading itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Store:
                     "end": f.end,
                     "page": f.page,
                     "quote": f.quote,
-                    "component": reading.component,
+                    "component": f.component or reading.component,
                     "confidence": f.confidence,
                 }
                 for f in reading.findings

@@ -46,6 +46,18 @@ def dump(arrays: Arrays, header: Mapping[str, Any]) -> bytes:
     return b"".join([MAGIC, len(head).to_bytes(8, "little"), head, *chunks])
 
 
+def header(data: bytes | memoryview) -> bytes:
+    """The header in JSON, not parsed: to see at little cost whether it holds a string.
+
+    Raises:
+        Corrupt: the bytes are not of this form.
+    """
+    view = memoryview(data)
+    if len(view) < 16 or bytes(view[:8]) != MAGIC:
+        raise Corrupt("not a column file")
+    return bytes(view[16 : 16 + int.from_bytes(view[8:16], "little")])
+
+
 def load(data: bytes | memoryview) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return the header and read-only views into `data`.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from salient import log
+from salient.knowledge.grammar_search.rules import Rules
 from salient.knowledge.ontology import load_ontology
 from salient.knowledge.resolve import Resolver
 from salient.learning.registry import Registry
@@ -110,6 +111,7 @@ class Coordinator:
         worker: WorkerConfig,
         vectors: Callable[[], str],
         ontology: Path | None,
+        rules: Callable[[], Rules] = Rules,
         place: Place,
         models: Registry,
         config: RunConfig,
@@ -123,6 +125,7 @@ class Coordinator:
         self._worker = worker
         self._vectors = vectors
         self._ontology = ontology
+        self._rules = rules
         self._place = place
         self._models = models
         self._config = config
@@ -315,8 +318,17 @@ class Coordinator:
             ontology = f"ontology/{hashlib.sha256(data).hexdigest()}.yaml"
             if not self._blobs.exists(ontology):
                 self._blobs.put(ontology, data)
+        saved, rules = self._rules(), None
+        if saved.digest:
+            rules = f"rules/{saved.digest}.json"
+            if not self._blobs.exists(rules):
+                self._blobs.put(rules, saved.dump())
         return replace(
-            self._worker, vectors=self._vectors(), ontology=ontology, gazetteer=self._gazetteer()
+            self._worker,
+            vectors=self._vectors(),
+            ontology=ontology,
+            gazetteer=self._gazetteer(),
+            rules=rules,
         )
 
     def _gazetteer(self) -> str | None:

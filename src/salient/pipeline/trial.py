@@ -260,8 +260,9 @@ class Scratch:
             )
             opened.callback(self._place.close)
             self._blobs = self._place.blobs
-            if config.ontology is not None:
-                self._blobs.put(config.ontology, blobs.get(config.ontology))
+            for key in (config.ontology, config.rules):
+                if key is not None:
+                    self._blobs.put(key, blobs.get(key))
             for spec in (config.gazetteer, config.encoder):
                 if spec is not None and spec.startswith(PREFIX):
                     opened.enter_context(models.open_named(spec))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from salient import errors, log, readers, work
+from salient.knowledge.grammar_search.rules import NONE, Rules
 from salient.knowledge.ontology import Ontology, base, parse
 from salient.knowledge.reading import Reading, read_document
 from salient.learning.registry import Model, Registry
@@ -52,8 +53,8 @@ class WorkerConfig:
     """What a worker is built from: plain values, so that it can be sent to another machine.
 
     `ontology` is the blob key of a user's types and predicates in YAML, `gazetteer` the published
-    model of the knowledge base's names, `model:NAME@VERSION`; None without. `vectors` is the
-    component that the encoder has to be.
+    model of the knowledge base's names, `model:NAME@VERSION`, `rules` the blob key of the rules of
+    extraction that people saved; None without. `vectors` is the component that the encoder has to be.
     """
 
     workspace: str
@@ -63,6 +64,7 @@ class WorkerConfig:
     vectors: str = ""
     ontology: str | None = None
     gazetteer: str | None = None
+    rules: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Worker:
         self._ontology: Ontology = base()
         if config.ontology:
             self._ontology = parse(blobs.get(config.ontology).decode(), over=base())
+        self._rules = Rules.load(blobs.get(config.rules)) if config.rules else NONE
         self._names: Model | None = None
         self._gazetteer: Gazetteer | None = None
 
@@ -274,10 +277,12 @@ class Worker:
             seen = annotations
             if self.gazetteer is not None:
                 seen = known.overlay(text, annotations, self.gazetteer)
-            return read_document(text, seen, self.config.workspace, self._ontology).dump()
+            workspace, ontology = self.config.workspace, self._ontology
+            return read_document(text, seen, workspace, ontology, self._rules).dump()
 
-        key = artifact_key(task.version, READ, Reading.COMPONENT, parameters, made_from)
-        self._made(READ, Reading.COMPONENT, key, stages, make)
+        component = reading_component(self._rules)
+        key = artifact_key(task.version, READ, component, parameters, made_from)
+        self._made(READ, component, key, stages, make)
 
     def _cut(
         self,
@@ -322,6 +327,11 @@ class Worker:
                 self._blobs.put(key, data)
         stages.append(StageRun(stage, component, key, time.perf_counter() - started))
         return data
+
+
+def reading_component(rules: Rules) -> str:
+    """The component that reads documents by these rules; without any, the plain one."""
+    return Reading.COMPONENT + (f"+rules.{rules.digest}" if rules.digest else "")
 
 
 @work.handler(value=Task, result=Outcome, setup=WorkerConfig)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from salient.errors import Misconfigured, NotFound
+from salient.knowledge.grammar_search import Block
 from salient.knowledge.ontology import Ontology
 from salient.knowledge.reading import Reading
 from salient.learning.registry import Registry
@@ -111,6 +112,34 @@ class Texts:
         return key
 
 
+class Blocks:
+    """Annotations that patterns were searched in, kept for the next pattern. For threads.
+
+    The longest unused go first.
+    """
+
+    CHARACTERS = 10_000_000
+    """Of all documents of a workspace: where there are more, none are kept."""
+    LARGEST = 3_000_000  # tokens kept, of some 100 bytes each with what is worked out of them
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, ...], Block] = OrderedDict()
+
+    def get(self, artifacts: tuple[str, ...]) -> Block | None:
+        """The block of these annotations, by their keys."""
+        with self._lock:
+            if artifacts in self._kept:
+                self._kept.move_to_end(artifacts)
+            return self._kept.get(artifacts)
+
+    def put(self, artifacts: tuple[str, ...], block: Block) -> None:
+        with self._lock:
+            self._kept[artifacts] = block
+            while len(self._kept) > 1 and sum(b.n for b in self._kept.values()) > self.LARGEST:
+                self._kept.popitem(last=False)
+
+
 def silent(_: object) -> None:
     """The report of callers who do not watch."""
 
@@ -138,6 +167,7 @@ class Context:
     """Those of answering, for as long as a question takes: a new version waits for the next one."""
     texts: Texts
     ontology: Ontology
+    blocks: Blocks = field(default_factory=Blocks)
     ask_passages: int = 40
     ask_min_confidence: float | None = None
     settings: tuple[tuple[str, str, str], ...] = ()

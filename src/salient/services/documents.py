@@ -83,7 +83,7 @@ def add(request: AddDocuments, context: Context) -> Added:
     run = context.coordinator.add(given(), context.report, request.processes)
     for upload in request.uploads:
         context.blobs.delete(upload.blob)
-    return _added(run)
+    return added(run)
 
 
 def _lost() -> BinaryIO:
@@ -507,7 +507,7 @@ def retry(request: RetryDocuments, context: Context) -> Added:
         raise InvalidInput("say which documents to retry: ids or states")
     ids = [*request.ids, *(context.ledger.ids(request.states) if request.states else ())]
     run = context.coordinator.retry(ids, context.report, request.processes)
-    return _added(run)
+    return added(run)
 
 
 class Reindex(Value):
@@ -523,10 +523,11 @@ def reindex(request: Reindex, context: Context) -> Added:
     Interrupted, `documents.add` goes on with it, as with everything that is queued.
     """
     context.ledger.requeue(context.ledger.ids([State.DONE]))
-    return _added(context.coordinator.resume(context.report, request.processes))
+    return added(context.coordinator.resume(context.report, request.processes))
 
 
-def _added(run: Run) -> Added:
+def added(run: Run) -> Added:
+    """What a run did, as these services answer."""
     return Added(
         added=run.added,
         unchanged=run.unchanged,

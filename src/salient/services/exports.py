@@ -16,13 +16,15 @@ from pydantic import Field, ValidationError
 from salient.errors import InvalidInput
 from salient.knowledge import graph as knowledge_graph
 from salient.model import Annotations, Document, Value
-from salient.services import Context, service
+from salient.services import Context, grammar, service
 from salient.services.coreference import Reference, every_reference
 from salient.services.documents import ListDocuments, list_documents
 from salient.services.facts import every_fact
 from salient.services.meanings import ValuesOf, columns, of_fact
 
-What = Literal["documents", "mentions", "entities", "facts", "graph", "annotations", "references"]
+What = Literal[
+    "documents", "mentions", "entities", "facts", "graph", "annotations", "references", "grammar"
+]
 Form = Literal["csv", "xlsx", "jsonl", "graphml", "jsonld"]
 
 MEDIA_TYPES = {
@@ -64,7 +66,7 @@ def request_of(what: str, form: str, filters: Mapping[str, str]) -> ExportReques
     try:
         return ExportRequest.model_validate({"what": what, "form": form, "filters": dict(filters)})
     except ValidationError as exc:
-        known = "documents, mentions, entities, facts, references, annotations as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
+        known = "documents, mentions, entities, facts, references, annotations, grammar as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
         raise InvalidInput(f"nothing is called {what}.{form}: there are {known}") from exc
 
 
@@ -96,6 +98,8 @@ def stream(request: ExportRequest, context: Context) -> Iterator[bytes]:
         )
     if request.form not in ("csv", "xlsx", "jsonl"):
         raise InvalidInput(f"{request.what} come as csv, xlsx or jsonl, not {request.form}")
+    if request.what == "grammar":
+        return _formed(request.form, *grammar.table(context, request.filters))
     if request.filters and request.what != "documents":
         raise InvalidInput(
             f"{request.what} are exported whole: leave out {sorted(request.filters)}"
@@ -103,10 +107,13 @@ def stream(request: ExportRequest, context: Context) -> Iterator[bytes]:
     if request.what == "annotations" and request.form != "jsonl":
         raise InvalidInput("annotations come as jsonl")
     columns, rows = _TABLES[request.what]
-    found = rows(context, request.filters)
-    if request.form == "jsonl":
-        return (json.dumps(r, ensure_ascii=False, sort_keys=True).encode() + b"\n" for r in found)
-    return _csv(columns, found) if request.form == "csv" else _xlsx(columns, found)
+    return _formed(request.form, columns, rows(context, request.filters))
+
+
+def _formed(form: Form, columns: tuple[str, ...], rows: Iterator[Row]) -> Iterator[bytes]:
+    if form == "jsonl":
+        return (json.dumps(r, ensure_ascii=False, sort_keys=True).encode() + b"\n" for r in rows)
+    return _csv(columns, rows) if form == "csv" else _xlsx(columns, rows)
 
 
 def _csv(columns: tuple[str, ...], rows: Iterator[Row]) -> Iterator[bytes]:

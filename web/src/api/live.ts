@@ -7,7 +7,7 @@ import type { Job, Status } from "./types";
 const POLL_MS = 3000;
 const SETTLE_MS = 900;
 /** Replies that change when documents do. */
-const FOLLOWERS = ["documents/list", "documents/show", "entities/list", "search/documents", "search/passages"];
+const FOLLOWERS = ["grammar/rules", "documents/list", "documents/show", "entities/list", "search/documents", "search/passages"];
 
 /** `live`: told by the server. `asking`: the stream is cut, the server answers. `away`: it does not. */
 export type Link = "live" | "asking" | "away";

@@ -33,6 +33,12 @@ export type DocumentHit = Schemas["DocumentHit"];
 export type PassageHit = Schemas["PassageHit"];
 export type LookedAt = Schemas["LookedAt"];
 export type SearchReply<Hit> = Omit<Schemas["DocumentHits"], "hits"> & { hits: Hit[] };
+export type GrammarMatch = Schemas["GrammarMatch"];
+export type GrammarMatches = Schemas["GrammarMatches"];
+export type PredicateView = Schemas["PredicateView"];
+export type RuleList = Schemas["RuleList"];
+export type RulePreview = Schemas["RulePreview"];
+export type SavedRule = Schemas["SavedRule"];
 export type Answer = Schemas["Answer"];
 
 export type Entity = Schemas["Entity"];

@@ -23,7 +23,9 @@ export const DOCUMENT = {
 };
 export const SEARCH = {
   q: text(),
-  tab: choice(["documents", "passages", "entities"], "documents"),
+  tab: choice(["documents", "passages", "entities", "grammar"], "documents"),
+  /** The pattern of the grammar tab. */
+  p: text(),
   mode: choice(["hybrid", "keyword", "meaning"], "hybrid"),
   f: filters(),
   x: filters(),

@@ -12,6 +12,7 @@ import { useKeys } from "../place/useKeys";
 import { usePlace } from "../place/usePlace";
 import { AddButton } from "../shell/Drop";
 import { count, duration, mediaName, plural } from "../text/format";
+import { Grammar } from "./Grammar";
 import { Facets, FACETS, valueName } from "./Facets";
 
 const STEP = 20;
@@ -21,6 +22,8 @@ export default function Search() {
   const [place, move] = usePlace(SEARCH);
   const [, navigate] = useLocation();
   const [typed, type] = useTyped(place.q, (q) => move({ q }));
+  const [typedPattern, typePattern] = useTyped(place.p, (p) => move({ p }), 400);
+  const grammar = place.tab === "grammar";
   const status = useStatus();
   const list = useRef<HTMLDivElement>(null);
   const [filtering, setFiltering] = useState(false);
@@ -59,22 +62,23 @@ export default function Search() {
   return (
     <div className="view">
       <header className="search-head">
-        <form role="search" onSubmit={(e) => { e.preventDefault(); move({ q: typed }, true); }} style={{ display: "grid", gap: 10, gridTemplateColumns: "minmax(0, 1fr)" }}>
+        {!grammar && <form role="search" onSubmit={(e) => { e.preventDefault(); move({ q: typed }, true); }} style={{ display: "grid", gap: 10, gridTemplateColumns: "minmax(0, 1fr)" }}>
           <SearchBox big autoFocus value={typed} onChange={type} label="Search all documents" placeholder="Words, “an exact phrase”, -without, field:value" />
-        </form>
+        </form>}
         <div className="search-bar">
           <Tabs label="Results" value={place.tab} onChange={(tab) => move({ tab }, true)} options={[
             { value: "documents", name: "Documents", n: asked ? (place.tab === "documents" ? head?.total : nDocuments.data?.total) ?? null : null },
             { value: "passages", name: "Passages", n: asked ? (place.tab === "passages" ? head?.total : nPassages.data?.total) ?? null : null },
             { value: "entities", name: "Entities", n: place.q.trim() ? entities.data?.total ?? null : null },
+            { value: "grammar", name: "Grammar" },
           ]} />
           <span style={{ flex: 1 }} />
-          {head && place.tab !== "entities" && <span className="quiet tnum" style={{ fontSize: 12 }}>{duration(head.seconds)}</span>}
-          {asked && place.tab !== "entities" && <button type="button" className="btn small only-narrow" aria-expanded={filtering} onClick={() => setFiltering(!filtering)}>{filtering ? "Show the results" : nFilters ? `Filters (${nFilters})` : "Filters"}</button>}
-          <Segments label="How to match" value={place.mode} onChange={(mode) => move({ mode })} options={[{ value: "hybrid", name: "Both", hint: "Words and meaning together" }, { value: "keyword", name: "Words", hint: "Only the words you typed" }, { value: "meaning", name: "Meaning", hint: "Passages near in meaning" }]} />
+          {head && !grammar && place.tab !== "entities" && <span className="quiet tnum" style={{ fontSize: 12 }}>{duration(head.seconds)}</span>}
+          {asked && !grammar && place.tab !== "entities" && <button type="button" className="btn small only-narrow" aria-expanded={filtering} onClick={() => setFiltering(!filtering)}>{filtering ? "Show the results" : nFilters ? `Filters (${nFilters})` : "Filters"}</button>}
+          {!grammar && <Segments label="How to match" value={place.mode} onChange={(mode) => move({ mode })} options={[{ value: "hybrid", name: "Both", hint: "Words and meaning together" }, { value: "keyword", name: "Words", hint: "Only the words you typed" }, { value: "meaning", name: "Meaning", hint: "Passages near in meaning" }]} />}
         </div>
       </header>
-      {!asked ? (
+      {grammar ? <Grammar pattern={place.p} typed={typedPattern} type={typePattern} /> : !asked ? (
         status.data?.total === 0
           ? <Empty icon="search" title="Nothing to search yet" actions={<AddButton main>Choose files</AddButton>}>Add documents first; they can be searched as soon as they are read.</Empty>
           : <Empty icon="search" title={`Search ${status.data ? plural(status.data.total, "document") : "your documents"}`} actions={<Link className="btn" href="/ask"><Icon name="ask" />Or ask a question</Link>}>

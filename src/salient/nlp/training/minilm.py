@@ -31,7 +31,7 @@ N_SHAPES, N_SUFFIXES, N_CASES = 2048, 8192, 12
 
 def narrowed() -> torch.autocast:
     """A context with products in bfloat16, on machines that have it; elsewhere it would cost nine times more."""
-    has = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - PyTorch has no public way to ask
+    has = torch.cpu._is_avx512_bf16_supported()  # PyTorch has no public way to ask
     return torch.autocast("cpu", torch.bfloat16, enabled=has)
 
 
