@@ -111,7 +111,7 @@ def _closed(
 
 def _built(text: str, columns: _Columns, marked: list[tuple[int, int, str, str]]) -> Passage:
     strings = Strings()
-    part = {name: strings.codes([w[i] if w[i] != "_" else "" for w in columns.words]) for name, i in (("lemma", 2), ("upos", 3), ("xpos", 4), ("deprel", 7))}  # fmt: skip
+    part = {name: strings.codes([w[i] if w[i] != "_" else "" for w in columns.words]) for name, i in (("lemma", 2), ("upos", 3), ("xpos", 4), ("feats", 5), ("deprel", 7))}  # fmt: skip
     tokens = Tokens(
         start=np.array(columns.start, np.int32), end=np.array(columns.end, np.int32),
         head=np.array(columns.head, np.int32), sent_start=np.array(columns.first), **part,

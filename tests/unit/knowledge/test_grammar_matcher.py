@@ -38,6 +38,7 @@ def annotated(rows, mentions=()):
         lemma=strings.codes([t[1] for t in tokens]),
         upos=strings.codes([t[2] for t in tokens]),
         xpos=np.zeros(len(tokens), np.int32),
+        feats=np.zeros(len(tokens), np.int32),
         head=np.array([t[4] for t in tokens], np.int32),
         deprel=strings.codes([t[3] for t in tokens]),
         sent_start=np.array(starts, np.bool_),

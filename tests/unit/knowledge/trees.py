@@ -34,7 +34,8 @@ def annotated(rows, mentions=()):
     begins[first] = True
     tokens = Tokens(
         start=np.array(start, np.int32), end=np.array(end, np.int32),
-        head=np.array([w[4] for w in words], np.int32), sent_start=begins, **column,
+        feats=np.zeros(len(words), np.int32), head=np.array([w[4] for w in words], np.int32),
+        sent_start=begins, **column,
     )  # fmt: skip
     spans = [(text.index(s), text.index(s) + len(s), label, 0.9) for s, label in mentions]
     return text, assembled("hand@1", ("en", 1.0), strings, tokens, spans, [])

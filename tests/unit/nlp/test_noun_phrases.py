@@ -78,11 +78,11 @@ def test_an_adverb_of_the_clause_is_not_part_of_a_noun_that_is_its_predicate():
 def test_no_tokens_and_no_syntax_give_no_phrases():
     strings = Strings()
     empty = np.zeros(0, np.int32)
-    none = Tokens(empty, empty, empty, empty, empty, empty, empty, np.zeros(0, np.bool_))
+    none = Tokens(*([empty] * 8), np.zeros(0, np.bool_))
     assert len(noun_phrases(none, strings.table())) == 0
     nouns = strings.codes(["NOUN"] * 3)
     row, zero = np.arange(3, dtype=np.int32), np.zeros(3, np.int32)
-    plain = Tokens(row * 2, row * 2 + 1, zero, nouns, zero, row, zero, row == 0)
+    plain = Tokens(row * 2, row * 2 + 1, zero, nouns, zero, zero, row, zero, row == 0)
     assert len(noun_phrases(plain, strings.table())) == 0
 
 
@@ -97,7 +97,7 @@ def test_phrases_do_not_overlap_and_hold_their_noun(data, n):
     label = draw(st.lists(st.sampled_from(LABELS), min_size=n, max_size=n))
     row, zero = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
     tokens = Tokens(
-        row * 2, row * 2 + 1, zero, strings.codes(upos), zero, np.array(head, np.int32), strings.codes(label), row == 0,
+        row * 2, row * 2 + 1, zero, strings.codes(upos), zero, zero, np.array(head, np.int32), strings.codes(label), row == 0,
     )  # fmt: skip
     made = noun_phrases(tokens, strings.table())
     assert (made.start <= made.head).all()
@@ -112,7 +112,7 @@ def test_a_chain_of_modifiers_as_long_as_the_text_is_no_harm(n):
     zero = np.zeros(n, np.int32)
     head = np.minimum(row + 1, n - 1)
     tokens = Tokens(
-        row * 2, row * 2 + 1, zero, strings.codes(["NOUN"] * n), zero, head, strings.codes(["compound"] * n), row == 0,
+        row * 2, row * 2 + 1, zero, strings.codes(["NOUN"] * n), zero, zero, head, strings.codes(["compound"] * n), row == 0,
     )  # fmt: skip
     made = noun_phrases(tokens, strings.table())
     assert made.end[-1] == n
