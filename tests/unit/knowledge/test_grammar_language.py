@@ -27,6 +27,7 @@ PLAIN = st.one_of(
     st.builds(Is, st.sampled_from(["lemma", "form", "xpos", "label"]), WORDS),
     st.builds(Is, st.just("entity"), st.sampled_from(["Halden Maritime AS", "{x}", "a"])),
     st.builds(Is, st.just("upos"), st.sampled_from(["VERB", "NOUN"])),
+    st.builds(Is, st.just("feats"), st.sampled_from(["Tense=Past", "Number[psor]=Sing", "Person=3"])),
     st.builds(Is, st.just("dep"), st.sampled_from(["nsubj", "nmod:poss"])),
     st.builds(
         Is, st.sampled_from(["lemma", "form"]), st.sampled_from([r"a.*", r"\/x", "[ab]c"]), st.just(True)
@@ -118,7 +119,7 @@ def test_any_text_is_read_or_refused_with_a_place_in_it(text):
         ("acquire (-obj-> ORG", 19, "expected ')', found the end"),
         ("acquire -sbj-> ORG", 9, "did you mean 'nsubj'?"),
         ("COMPANY .. x", 0, "no mention is labelled COMPANY"),
-        ("[feats=Past]", 1, "features of words are not kept"),
+        ("[feats=Past]", 1, "a feature such as Tense=Past"),
         ("[upos=VRB]", 6, "no part of speech 'VRB'"),
         ("[lemma=/(a+)+/]", 12, "itself repeats"),
         ("a:x b a:y", 6, "two nodes are called 'a'"),

@@ -18,7 +18,10 @@ WORDS = ("ant", "bee", "cow")
 
 
 def annotated(rows, mentions=()):
-    """Annotations and text of (form, lemma, upos, relation, head) rows; a blank row begins a sentence."""
+    """Annotations and text of (form, lemma, upos, relation, head, features) rows, these at will.
+
+    A blank row begins a sentence.
+    """
     strings = Strings()
     tokens, starts, fresh = [], [], True
     for row in rows:
@@ -38,7 +41,7 @@ def annotated(rows, mentions=()):
         lemma=strings.codes([t[1] for t in tokens]),
         upos=strings.codes([t[2] for t in tokens]),
         xpos=np.zeros(len(tokens), np.int32),
-        feats=np.zeros(len(tokens), np.int32),
+        feats=strings.codes([t[5] if len(t) > 5 else "" for t in tokens]),
         head=np.array([t[4] for t in tokens], np.int32),
         deprel=strings.codes([t[3] for t in tokens]),
         sent_start=np.array(starts, np.bool_),
@@ -395,3 +398,18 @@ def test_time_is_kept():
         Matcher(parse("* --> *")).find(
             Block([Source(UD[0], lambda: "")]), deadline=time.monotonic() - 1
         )
+
+
+def test_features_are_asked_for_one_by_one():
+    document = annotated(
+        [
+            ("Ants", "ant", "NOUN", "nsubj", 1, "Number=Plur"),
+            ("bought", "buy", "VERB", "root", 1, "Mood=Ind|Tense=Past|VerbForm=Fin"),
+            None,
+            ("Buy", "buy", "VERB", "root", 2, "Mood=Imp|VerbForm=Fin"),
+        ]
+    )
+    assert found("[Tense=Past]", document) == [("bought",)]
+    assert found("[upos=VERB & Mood != Imp]", document) == [("bought",)]
+    assert found("[VerbForm=Fin]", document) == [("bought",), ("Buy",)]
+    assert found("[Tense=Pas]", document) == []

@@ -14,12 +14,15 @@ from typing import Literal, TypeAlias
 
 from salient.nlp import LABELS
 
-Attribute = Literal["lemma", "form", "upos", "xpos", "dep", "label", "entity"]
+Attribute = Literal["lemma", "form", "upos", "xpos", "feats", "dep", "label", "entity"]
 ATTRIBUTES: tuple[Attribute, ...] = ("lemma", "form", "upos", "xpos", "dep", "label", "entity")
+"""By name; of `feats` each feature is asked for by its own, `Tense=Past`."""
 UPOS = frozenset(
     "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
 )
 WORD = re.compile(r"\w+(?:[-'’.]\w+)*")
+FEATURE = re.compile(r"[A-Z][A-Za-z0-9]*(?:\[[a-z]+\])?(?=\s*!?=)")
+FEATURE_VALUE = re.compile(r"[A-Z0-9][A-Za-z0-9]*")
 LABEL = re.compile(r"[A-Z][A-Z0-9_]+(?!\w)")
 
 
@@ -30,7 +33,7 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """An attribute has a value, or all of it fits an expression."""
+    """An attribute has a value, or all of it fits an expression; of `feats`, one of the features is `value`."""
 
     attribute: Attribute
     value: str
@@ -188,6 +191,8 @@ def _plain_entity(value: str) -> bool:
 def _expression(test: Test) -> str:
     """A test as it stands in brackets."""
     match test:
+        case Is("feats", value):
+            return value
         case Is(attribute, value, regex):
             shown = f"/{value}/" if regex else _value(value)
             return f"{attribute}={shown}"

@@ -10,6 +10,8 @@ from salient.errors import InvalidInput
 from salient.knowledge.grammar_search import regexes, relations
 from salient.knowledge.grammar_search.language import (
     ATTRIBUTES,
+    FEATURE,
+    FEATURE_VALUE,
     LABEL,
     UPOS,
     WORD,
@@ -283,16 +285,27 @@ class _Parser:
         return self._comparison()
 
     def _comparison(self) -> Test:
+        if feature := FEATURE.match(self.text, self.at):
+            return self._feature(feature)
         found = WORD.match(self.text, self.at)
         if found is None or found.group() not in ATTRIBUTES:
-            if found is not None and found.group() == "feats":
-                self._refuse("features of words are not kept in annotations", ATTRIBUTES)
-            self._fail(f"one of {', '.join(ATTRIBUTES)}")
+            self._fail(f"one of {', '.join(ATTRIBUTES)}, or a feature such as Tense=Past")
         attribute = cast("Attribute", found.group())
         self._go(found.end())
         denied = self._sees("!=")
         self._take("!=" if denied else "=")
         test = self._value(attribute)
+        return Not(test) if denied else test
+
+    def _feature(self, name: re.Match[str]) -> Test:
+        self._go(name.end())
+        denied = self._sees("!=")
+        self._take("!=" if denied else "=")
+        value = FEATURE_VALUE.match(self.text, self.at)
+        if value is None:
+            self._fail("a feature's value, such as Past")
+        self._go(value.end())
+        test = Is("feats", f"{name.group()}={value.group()}")
         return Not(test) if denied else test
 
     def _value(self, attribute: Attribute) -> Is:

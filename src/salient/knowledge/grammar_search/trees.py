@@ -56,7 +56,7 @@ class Block:
         self._raw_head = _joined([t.head for t in tokens], self.first_row)
         self._columns = {
             name: self._coded([getattr(t, name) for t in tokens])
-            for name in ("lemma", "upos", "xpos", "deprel")
+            for name in ("lemma", "upos", "xpos", "feats", "deprel")
         }
         starts = np.concatenate([t.sent_start for t in tokens]) if len(tokens) > 1 else tokens[0].sent_start  # fmt: skip
         self.sentence_first = np.flatnonzero(starts).astype(np.int32)
@@ -92,7 +92,7 @@ class Block:
         return joined.lower() if joined.count("\0") == len(self.strings) + 1 else None
 
     def column(self, name: str) -> Ints:
-        """Codes of lemma, upos or xpos."""
+        """Codes of lemma, upos, xpos or feats."""
         return self._columns[name]
 
     def codes_of(self, value: str) -> list[int]:

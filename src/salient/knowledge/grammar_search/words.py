@@ -20,7 +20,16 @@ from salient.knowledge.grammar_search.language import (
 )
 from salient.knowledge.grammar_search.trees import Block, Bools, Ints, Mentions, Spans
 
-_RANK: Final = {"entity": 0, "form": 1, "lemma": 1, "label": 2, "xpos": 4, "dep": 5, "upos": 6}
+_RANK: Final = {
+    "entity": 0,
+    "form": 1,
+    "lemma": 1,
+    "label": 2,
+    "xpos": 4,
+    "dep": 5,
+    "feats": 6,
+    "upos": 6,
+}
 COMMON = 4
 """From this rank on a test is passed by so many tokens that counting them does not pay."""
 _FOLDED = frozenset({"lemma", "form", "label"})
@@ -62,7 +71,7 @@ class Tester:
                 return rows[passed]
             case Is("entity", value):
                 return self.entity(value).rows[0]
-            case Is("lemma" | "xpos" | "upos" as attribute):
+            case Is("lemma" | "xpos" | "upos" | "feats" as attribute):
                 codes = self._block.column(attribute)
                 table = self._table(test)
                 wanted = np.flatnonzero(table)
@@ -125,6 +134,9 @@ class Tester:
         if test.attribute == "dep":
             return np.array(relations.covered(test.value, self._block.relation_names), np.bool_)
         strings = self._block.strings
+        if test.attribute == "feats":
+            bare = (test.value in s and test.value in s.split("|") for s in strings)
+            return np.fromiter(bare, np.bool_, len(strings))
         if test.regex:
             fits = _fits(test.value, ignore_case=test.attribute in _FOLDED)
             return np.fromiter(map(fits, strings), np.bool_, len(strings))
