@@ -45,6 +45,12 @@ def test_a_document_says_what_its_pronouns_stand_for(read):
     assert it.entity_id == entity.id
     rest = workspace.call("documents.coreference", id=document.id, offset=1)
     assert rest.references == found.references[1:]
+    meant = workspace.call("documents.coreference", id=document.id, entity_id=entity.id)
+    assert meant.references == tuple(r for r in found.references if r.entity_id == entity.id)
+    assert meant.total == 1
+    other = workspace.call("entities.list", query="Cedar").entities[0]
+    none = workspace.call("documents.coreference", id=document.id, entity_id=other.id)
+    assert none.references == ()
 
 
 def test_an_unknown_document_has_none(workspace):

@@ -33,7 +33,7 @@ _VALUES = frozenset({"DATE", "MONEY", "PERCENT"})
 
 _MAX_QUOTE = 2000
 _MAX_NEAR = 6
-_LEAST_SURE = 0.6  # of all links between the two together
+_LEAST_SURE = 0.5  # of all links between the two together
 _MOST_WRONG = frozenset({Shape.THEY})  # its antecedent is too often one of several
 _MAX_BACK = 3  # sentences between a pronoun and the name that it stands for
 

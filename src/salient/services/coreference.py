@@ -17,6 +17,8 @@ class ListReferences(Value):
     """The pronouns and common nouns of a document that stand for a name, in text order."""
 
     id: DocumentId
+    entity_id: str | None = None
+    """Only those that stand for this entity."""
     offset: Offset = 0
     limit: Limit = 200
 
@@ -55,8 +57,18 @@ def references(request: ListReferences, context: Context) -> ReferenceList:
     """
     text = context.texts.text(request.id)
     found = context.texts.reading(request.id).references
+    if request.entity_id is not None:
+        names = _names_of(context, request.entity_id)
+        found = tuple(row for row in found if row.name_id in names)
     shown = found[request.offset : request.offset + request.limit]
     return ReferenceList(total=len(found), references=tuple(_views(context, text, shown)))
+
+
+def _names_of(context: Context, entity: str) -> frozenset[str]:
+    sql = context.tables.load("salient.services", "entities.sql")
+    with context.tables.read() as tx:
+        rows = tx.rows(sql.names_of, {"workspace": context.workspace, "ids": [entity]})
+        return frozenset(row.name_id for row in rows)
 
 
 def _views(context: Context, text: Text, rows: Sequence[ReferenceRow]) -> Iterator[Reference]:

@@ -48,6 +48,8 @@ export type EntityMention = Schemas["EntityMention"];
 export type FoundEvidence = Schemas["EvidenceView"];
 export type Fact = Schemas["FactView"];
 export type FactList = Schemas["FactList"];
+export type ReferenceList = Schemas["ReferenceList"];
+export type Reference = Schemas["Reference"];
 export type Decision = Schemas["Decision"];
 export type Decided = Schemas["Decided"];
 

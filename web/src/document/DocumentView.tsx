@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { originalUrl } from "../api/client";
 import { useAction, useCall } from "../api/hooks";
-import type { DocumentShown, Mention, Quote } from "../api/types";
+import type { DocumentShown, Mention, Quote, Reference } from "../api/types";
 import { Icon } from "../parts/icons";
 import { Empty, FaultCard, IconButton, leaf, SearchBox, Segments, Skeleton, StateBadge, Tabs } from "../parts/parts";
 import { PANES_PX, useNarrow } from "../parts/useNarrow";
@@ -152,6 +152,11 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
   const narrow = useNarrow(PANES_PX);
   const view = viewOf(place, narrow, shown.has_images);
   const choose = useCallback((mention: Mention) => { if (narrow) move({ view: "text" }); select(mention); }, [narrow, move, select]);
+  // The finding stays selected, so that the next of its references can be looked at.
+  const toReference = (one: Reference) => {
+    move({ start: one.start, end: one.end, page: one.view_page, ...(narrow ? { view: "text" as const } : {}) });
+    go(one.view_page, "mark.cur, [data-hit='0']");
+  };
   const toQuote = (quote: Quote) => {
     move({ start: quote.start, end: quote.end, page: quote.view_page, m: null, ...(narrow ? { view: "text" as const } : {}) });
     go(quote.view_page, "mark.cur, [data-hit='0']");
@@ -187,10 +192,10 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
       <div className={`panes show-${view}`}>
         {(view === "both" || view === "page") && <PagePane {...pane} />}
         {(view === "both" || view === "text") && <TextPane {...pane} paged={shown.paged} />}
-        {narrow && view !== "side" && selected && <Picked mention={selected} step={step} />}
+        {narrow && view !== "side" && selected && <Picked id={id} mention={selected} step={step} onReference={toReference} />}
         {(!narrow || view === "side") && <aside className="side" aria-label="Findings and details">
           <Tabs label="Beside the document" value={place.side} onChange={(side) => move({ side })} options={[{ value: "findings", name: "Findings", n: findings.complete || findings.total ? findings.total : null }, { value: "facts", name: "Facts", n: shown.n_facts }, { value: "about", name: "About" }, { value: "similar", name: "Similar" }]} />
-          {place.side === "findings" && <FindingsPane all={findings.mentions} visible={visible} total={findings.total} complete={findings.complete} error={findings.error} hidden={place.hide} onHidden={(labels) => move({ hide: labels })}
+          {place.side === "findings" && <FindingsPane id={id} onReference={toReference} all={findings.mentions} visible={visible} total={findings.total} complete={findings.complete} error={findings.error} hidden={place.hide} onHidden={(labels) => move({ hide: labels })}
             min={place.min} onMin={(min) => move({ min })} group={place.group} onGroup={(group) => move({ group })} selected={selected} onSelect={choose} step={step} />}
           {place.side === "facts" && <FactsPane id={id} onQuote={toQuote} />}
           {place.side === "about" && <AboutPane shown={shown} />}

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, type CSSProperties } from "react";
 import { Link } from "wouter";
-import type { Mention } from "../api/types";
+import { useCall } from "../api/hooks";
+import type { Mention, Reference, ReferenceList } from "../api/types";
 import { Confidence, Empty, FaultCard, IconButton, Skeleton, TypeDot, TypeTag } from "../parts/parts";
 import { Icon } from "../parts/icons";
 import { Rows } from "../parts/Rows";
@@ -22,7 +23,9 @@ export function groupsOf(mentions: readonly Mention[]): Group[] {
   return [...groups.values()].sort((a, b) => b.mentions.length - a.mentions.length || a.mentions[0]!.start - b.mentions[0]!.start);
 }
 
-export function FindingsPane({ all, visible, total, complete, error, hidden, onHidden, min, onMin, group, onGroup, selected, onSelect, step }: {
+export function FindingsPane({ id, onReference, all, visible, total, complete, error, hidden, onHidden, min, onMin, group, onGroup, selected, onSelect, step }: {
+  id: string;
+  onReference: (reference: Reference) => void;
   all: readonly Mention[];
   visible: readonly Mention[];
   total: number;
@@ -103,13 +106,13 @@ export function FindingsPane({ all, visible, total, complete, error, hidden, onH
               );
             }} />}
       </div>
-      {selected && <Picked mention={selected} step={step} />}
+      {selected && <Picked id={id} mention={selected} step={step} onReference={onReference} />}
     </>
   );
 }
 
 /** What is known of the selected finding, and where it comes from. */
-export function Picked({ mention, step }: { mention: Mention; step: (by: number) => void }) {
+export function Picked({ id, mention, step, onReference }: { id: string; mention: Mention; step: (by: number) => void; onReference: (reference: Reference) => void }) {
   const look = lookOf(mention.label);
   const card = useRef<HTMLDivElement>(null);
   useEffect(() => card.current?.setAttribute("data-ready", "1"), []);
@@ -123,6 +126,7 @@ export function Picked({ mention, step }: { mention: Mention; step: (by: number)
       <b style={{ overflowWrap: "anywhere" }}>{mention.surface}</b>
       {mention.value && <span className="quiet tnum" title={mention.value.note || undefined}>{meaningOf(mention.value)}</span>}
       {mention.entity_id && <Link href={entityHref(mention.entity_id)} className="line"><Icon name="entities" />{mention.entity_name}</Link>}
+      {mention.entity_id && <MeantBy id={id} entity={mention.entity_id} onReference={onReference} />}
       <details>
         <summary className="quiet" style={{ cursor: "pointer", fontSize: 12 }}>Where this comes from</summary>
         <dl className="dl" style={{ marginTop: 6, fontSize: 12 }}>
@@ -133,5 +137,29 @@ export function Picked({ mention, step }: { mention: Mention; step: (by: number)
         </dl>
       </details>
     </section>
+  );
+}
+
+const MOST_MEANT = 200;
+
+/** Where else the document speaks of it: "it", "the company". Nothing is shown where it never does. */
+function MeantBy({ id, entity, onReference }: { id: string; entity: string; onReference: (reference: Reference) => void }) {
+  const reply = useCall<ReferenceList>("documents/coreference", { id, entity_id: entity, limit: MOST_MEANT }, { steady: true });
+  const found = reply.data;
+  if (!found?.total) return null;
+  return (
+    <details>
+      <summary className="quiet" style={{ cursor: "pointer", fontSize: 12 }}>Also meant by {plural(found.total, "word")} here</summary>
+      <ul className="meant">
+        {found.references.map((one) => (
+          <li key={one.start}>
+            <button type="button" className="find-row" title={one.sentence} onClick={() => onReference(one)}>
+              <span className="clip">{one.mention}</span><span className="p">{percent(one.score)}</span><span className="p">{one.page != null ? `p. ${one.page}` : ""}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {found.total > found.references.length && <span className="quiet">The first {count(found.references.length)} of {count(found.total)}.</span>}
+    </details>
   );
 }
