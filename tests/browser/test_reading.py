@@ -89,9 +89,8 @@ class TestDocument:
         mark = page.locator(f".text-pane [data-m='{ordinal}']")
         expect(mark).to_have_class(ON)
         expect(page.locator(f".page-pane [data-m='{ordinal}']")).to_have_class(ON)
-        mention = corpus.call("documents/mentions", id=document["id"], limit=1000)["mentions"][
-            int(ordinal)
-        ]
+        found = corpus.call("documents/mentions", id=document["id"], limit=1000)["mentions"]
+        (mention,) = (m for m in found if m["ordinal"] == int(ordinal))
         assert _squeezed(mention["surface"]) in _squeezed(chosen.inner_text())
         expect(page.get_by_label("Selected finding")).to_contain_text(_squeezed(mention["surface"]))
         page.keyboard.press("k")
