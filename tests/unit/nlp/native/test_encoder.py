@@ -114,9 +114,9 @@ def test_sizes_come_from_the_weights(tmp_path):
 
 
 def test_wider_vectors_of_the_machine_change_no_bit(with_vectors):
-    if _encoder.levels() < 3:
-        pytest.skip("this machine has no AVX-512")
-    narrow, wide = (_encoder.Encoder(with_vectors.arrays, level) for level in (1, 2))
+    # Of its own accord it takes the widest there are, which on some machines are AVX2's already.
+    narrow = _encoder.Encoder(with_vectors.arrays, min(1, _encoder.levels() - 1))
+    wide = _encoder.Encoder(with_vectors.arrays)
     rows = rows_of(with_vectors, FORMS)
     types = narrow.types(*rows)
     assert types.tobytes() == wide.types(*rows).tobytes()
