@@ -37,6 +37,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -319,7 +320,7 @@ def speed(engine: Engine, shared: Path, *, n_words: int, lengths: Sequence[int])
     for kind, some in texts.items():
         tool.run(some[: max(1, len(some) // 4)])  # warm
         words = sum(len(t.text.split()) for t in some)
-        row[f"{kind}_words_per_cpu_s"] = round(words / timed(lambda some=some: tool.run(some), time.process_time))  # type: ignore[misc] # mypy knows no defaults of lambdas  # fmt: skip
+        row[f"{kind}_words_per_cpu_s"] = round(words / timed(partial(tool.run, some), time.process_time))  # fmt: skip
     row["rss_mb"] = round(psutil.Process().memory_info().rss / 1e6)
     row["us_per_word_by_length"] = growth(tool, texts["contracts"], lengths)
     row["two_threads"] = two_threads(engine, texts["contracts"])
@@ -340,7 +341,7 @@ def growth(tool: Native | Spacy, texts: Sequence[Text], lengths: Sequence[int]) 
                     break
         document = text_of(chosen)
         runs = 3 if length <= 10_000 else 1
-        best = min(timed(lambda d=document: tool.run([d]), time.process_time) for _ in range(runs))  # type: ignore[misc] # mypy knows no defaults of lambdas  # fmt: skip
+        best = min(timed(partial(tool.run, [document]), time.process_time) for _ in range(runs))
         found[str(words)] = round(1e6 * best / words, 1)
     return found
 

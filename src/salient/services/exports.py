@@ -214,9 +214,9 @@ def _mentions(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
     stored = groupby(_query("export_mentions")(context, {}), key=lambda row: row["document_id"])
     ahead, rows = next(stored, (None, iter(())))
     for ident in context.ledger.every_id():
-        if ident == ahead:
-            for row in rows:
-                yield row | columns(None)
+        # Also those of a document that was removed meanwhile: behind it the others must not be missed.
+        while ahead is not None and ahead <= ident:
+            yield from (row | columns(None) for row in rows)
             ahead, rows = next(stored, (None, iter(())))
         document = context.ledger.row(ident)
         if document.state != "done":
@@ -239,6 +239,9 @@ def _mentions(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
                 "entity": None,
                 **columns(values.meaning(mention)),
             }
+    while ahead is not None:
+        yield from (row | columns(None) for row in rows)
+        ahead, rows = next(stored, (None, iter(())))
 
 
 def _facts(context: Context, _: Mapping[str, str]) -> Iterator[Row]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -23,7 +24,7 @@ from salient.pipeline.ledger import now
 from salient.pipeline.run import Progress
 from salient.pipeline.worker import reading_component
 from salient.services import Context, service
-from salient.services.context import Blocks
+from salient.services.context import Blocks, Texts
 from salient.services.documents import Added, Reindex, added
 from salient.services.quotes import quote
 from salient.services.rulebook import RuleBook
@@ -243,8 +244,7 @@ class Scan:
             data = blobs.view(row.artifact)
             if self._keeps or self.matcher.may_fit(data):
                 ids.append(row.id)
-                # Text is read where it is asked for; the loop's variable would be another by then.
-                sources.append(Source(Annotations.load(data), lambda i=row.id: texts.text(i).text))  # type: ignore[misc]  # mypy infers no type for the default
+                sources.append(Source(Annotations.load(data), partial(_text_of, texts, row.id)))
         if not sources:
             return (), None
         block = Block(sources)
@@ -271,6 +271,10 @@ class Scan:
             ):
                 found.setdefault(row.document_id, []).append((row.start_at, row.end_at))
         return found
+
+
+def _text_of(texts: Texts, document: str) -> str:
+    return texts.text(document).text
 
 
 def _shown(context: Context, matcher: Matcher, found: Found, number: int) -> GrammarMatch:
