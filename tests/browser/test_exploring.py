@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,36 @@ def _long_pdf(path: Path, pages: int) -> None:
             canvas.drawString(60, 780 - line * 56, words)
         canvas.showPage()
     canvas.save()
+
+
+def test_a_finding_asked_for_before_it_has_come_is_shown_when_it_has(
+    page: Page, serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    _long_pdf(tmp_path / "long.pdf", 12)
+    server = serve(tmp_path / "long.pdf")
+    document = server.document("long.pdf")
+    held: list[Any] = []
+    holds = ["documents/mentions", "documents/page"]
+
+    def hold(route: Any) -> None:
+        if any(route.request.url.endswith(name) for name in holds):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/v1/documents/*", hold)
+    page.goto(f"{server.url}/documents/{document['id']}?page=9")
+    expect(page.get_by_label("Page", exact=True)).to_have_value("9")
+    for _ in range(2):
+        page.keyboard.press("j")
+    expect(page.locator(".find-row.on")).to_have_count(0)
+    holds.clear()
+    for route in held:
+        route.continue_()
+    expect(page.locator(".find-row.on")).to_be_in_viewport()
+    expect(page.locator(".text-pane [data-page='9'] .men").nth(1)).to_have_class(
+        re.compile(r"\bon\b")
+    )
 
 
 @pytest.mark.slow

@@ -112,14 +112,25 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
     move({ m: mention.ordinal, page: mention.view_page });
     go(mention.view_page, `[data-m="${mention.ordinal}"]`);
   }, [move, go]);
-  const step = (by: number) => {
-    if (!visible.length) return;
+  // Steps asked for while what they lead to has not come yet; they are taken when it has.
+  const waiting = useRef(0);
+  const stepped = (by: number) => {
     const at = selected ? visible.findIndex((m) => m.ordinal === selected.ordinal) : -1;
+    if (at >= 0) return at + by;
     // With nothing selected, begin at the marked passage, else at the page in sight.
     const ahead = visible.findIndex((m) => (place.start !== null ? m.start >= place.start : m.view_page >= page));
-    const next = at >= 0 ? at + by : ahead >= 0 ? ahead : findings.complete ? visible.length - 1 : -1;
-    if (visible[next]) select(visible[next]);
+    return ahead >= 0 ? ahead + Math.max(by - 1, 0) : findings.complete ? visible.length - 1 : -1;
   };
+  const step = (by: number) => {
+    const next = visible[stepped(by)];
+    if (next) select(next);
+    else if (!findings.complete) waiting.current += by;
+  };
+  useEffect(() => {
+    const next = waiting.current ? visible[stepped(waiting.current)] : undefined;
+    if (next || findings.complete) waiting.current = 0;
+    if (next) select(next);
+  });
   const toHit = (hit: HitPlace) => {
     move({ start: hit.start, end: hit.end, page: hit.page, m: null });
     go(hit.page, "mark.cur, [data-hit='0']");

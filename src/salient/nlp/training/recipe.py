@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--teacher-epochs", type=int, default=5)
     add("--teacher-seed", type=int, default=5)
     add("--share", type=float, default=1.0, help="of the sample of unlabelled text")
-    add("--vectors", choices=["potion", "teacher"], default="teacher", help="whose they are")
+    add("--vectors", choices=["potion", "teacher", "both"], default="both", help="whose they are")
     add("--epochs", type=int, default=20, help="of the student")
     add("--seed", type=int, default=1, help="of the student")
     add("--silver-words", type=int, default=1_000_000, help="of silver data an epoch")

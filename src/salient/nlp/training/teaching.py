@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--share", type=float, default=1.0, help="of the sample")
         if name == "vectors":
             command.add_argument(
-                "--kind", choices=["potion", "teacher"], default="potion", help="whose they are"
+                "--kind", choices=["potion", "teacher", "both"], default="both", help="whose they are"
             )
     return parser
 
@@ -373,11 +373,12 @@ def _vectors(chosen: argparse.Namespace) -> None:
     gold += [t.forms for document in _named(chosen.data) for t in document]
     counts = vectors.vocabulary([*texts, *gold])
     words = list(counts)
-    if chosen.kind == "potion":
+    tables: list[NDArray[np.float32]] = []
+    if chosen.kind != "teacher":
         from salient.learning.vectors import PotionEncoder
 
-        rows = vectors.static_rows(words, PotionEncoder())
-    else:
+        tables.append(vectors.static_rows(words, PotionEncoder()))
+    if chosen.kind != "potion":
         import torch
 
         from salient.nlp.training.reading import Teacher
@@ -385,7 +386,8 @@ def _vectors(chosen: argparse.Namespace) -> None:
         torch.set_num_threads(chosen.threads)
         tokenizer = _minilm(chosen) / "tokenizer.json"
         teacher = Teacher.load(chosen.work / _CHECKPOINT, tokenizer)
-        rows = vectors.contextual_rows(words, [*gold, *texts], teacher)
+        tables.append(vectors.contextual_rows(words, [*gold, *texts], teacher))
+    rows = vectors.joined(tables)
     vectors.write(chosen.out, words, vectors.narrowed(rows, np.array(list(counts.values()))))
     _say(f"wrote {chosen.out}, {len(words)} words")
 

@@ -78,6 +78,20 @@ def contextual_rows(
     return rows
 
 
+def joined(tables: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Tables side by side, (n, sum of widths), of which each varies as much as the others.
+
+    Where a table does not know a word, and so has a row of zeros, the word gets that table's mean.
+    """
+    made: list[NDArray[np.float32]] = []
+    for rows in tables:
+        known = np.abs(rows).sum(1) > 0
+        moved = np.zeros_like(rows)
+        moved[known] = rows[known] - rows[known].mean(0)
+        made.append(moved / max(float(np.sqrt((moved**2).sum(1).mean())), 1e-9))
+    return np.concatenate(made, 1)
+
+
 def _times_before(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """How often each number was there before, in the same array."""
     order = np.argsort(ids, kind="stable")

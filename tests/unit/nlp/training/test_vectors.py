@@ -77,3 +77,16 @@ def test_words_out_of_order_and_broken_files_are_refused(tmp_path):
     (tmp_path / "v.npz").write_bytes(b"PK no")
     with pytest.raises(Corrupt):
         vectors.read(tmp_path / "v.npz")
+
+
+def test_tables_joined_weigh_the_same_and_what_one_does_not_know_is_its_mean() -> None:
+    rng = np.random.default_rng(3)
+    wide = (rng.normal(size=(200, 8)) * 50 + 9).astype(np.float32)
+    narrow = rng.normal(size=(200, 3)).astype(np.float32)
+    narrow[7] = 0
+    made = vectors.joined([wide, narrow])
+    assert made.shape == (200, 11)
+    first, second = (made[:, :8] ** 2).sum(1).mean(), (made[:, 8:] ** 2).sum(1).mean()
+    np.testing.assert_allclose([first, second], 1, rtol=1e-4)
+    np.testing.assert_allclose(made.mean(0), 0, atol=1e-5)
+    np.testing.assert_array_equal(made[7, 8:], 0)
