@@ -163,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--fold", type=int, default=3)
-    parser.add_argument("--engine", default="spacy")
+    parser.add_argument("--engine", default="native")
     parser.add_argument("--show", help="print the mistakes of a property")
     args = parser.parse_args()
     with lzma.open(args.data, "rt", encoding="utf-8") as file:

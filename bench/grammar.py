@@ -218,7 +218,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=5_000_000)
     parser.add_argument("--dry", action="store_true", help="write no result")
     options = parser.parse_args()
-    engine = open_engine("spacy")
+    engine = open_engine()
     path = options.shared / "data" / "docs" / "article-extraction" / "ground-truth.jsonl.xz"
     texts = list(articles(path, options.words))
     made = zip(texts, engine.annotate(texts), strict=True)

@@ -127,7 +127,7 @@ def annotation(texts: list[str]) -> dict[str, float]:
         builder = Builder()
         builder.add(Part([Block(Kind.PARAGRAPH, p) for p in text.split("\n\n")]))
         made.append(builder.build())
-    engine = open_engine("spacy")
+    engine = open_engine()
     list(engine.annotate(made[:1]))
     began, tokens = time.process_time(), 0
     for found in engine.annotate(made):

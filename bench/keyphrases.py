@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=None, help="documents a set")
     options = parser.parse_args()
     line: dict[str, object] = {"bench": "keyphrases", "at": datetime.now(UTC).isoformat()}
-    for name, row in measure(open_engine("spacy"), options.shared / "data", options.limit):
+    for name, row in measure(open_engine(), options.shared / "data", options.limit):
         print(name, json.dumps(row))
         line[name] = row
     if options.limit is None:

@@ -144,7 +144,7 @@ def main() -> None:
     usual = [s for s in SETS if s != "uner_ewt_train"]
     parser.add_argument("--sets", nargs="*", default=usual)
     options = parser.parse_args()
-    engine = open_engine("spacy")
+    engine = open_engine()
     line: dict[str, object] = {"bench": "ner", "at": datetime.now(UTC).isoformat()}
     for name in options.sets:
         path, how = SETS[name]

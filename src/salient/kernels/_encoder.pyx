@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from libc.stdint cimport int8_t, int32_t, uint16_t
+from libc.stdint cimport int8_t, int16_t, int32_t, uint16_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -11,7 +11,7 @@ from salient.kernels.encoder import SLOPE as _SLOPE, TAGS as _TAGS, Reading
 
 cdef extern from "gemm.h" nogil:
     ctypedef struct salient_kernels:
-        void (*gemm)(const float*, long, long, long, const float*, long, float*, long) noexcept nogil
+        void (*gemm_whole)(const float*, long, long, long, const int16_t*, const float*, long, float*, long) noexcept nogil
         void (*maxout_norm)(float*, long, long, long, const float*, const float*, const float*, const float*, long,
                             float*, long) noexcept nogil
         void (*norm)(float*, long, long, long, const float*, const float*, const float*, long) noexcept nogil
@@ -20,7 +20,9 @@ cdef extern from "gemm.h" nogil:
         void (*bias_leaky)(float*, long, long, long, const float*, float) noexcept nogil
         void (*best)(const float*, long, long, long, long, int32_t*, float*, long) noexcept nogil
         void (*log_softmax)(float*, long, long, long) noexcept nogil
-    void salient_pack(const float* w, long ldw, long n, long k, float* packed)
+    void salient_pack_whole(const float* w, long ldw, long n, long k, int16_t* packed, float* scales)
+    enum:
+        SALIENT_DEEPEST
     const salient_kernels* salient_level(int level)
 
 cdef enum:
@@ -53,7 +55,8 @@ cdef class _Layer:
     """A weight matrix, packed, and its bias; columns past the outputs are filled up."""
 
     cdef object _held
-    cdef const float* packed
+    cdef const int16_t* packed
+    cdef const float* scales
     cdef const float* bias
     cdef long n, k, panels, columns  # outputs, inputs; columns = 32 * panels
 
@@ -62,15 +65,18 @@ cdef class _Layer:
         self.n, self.k = w.shape[0], w.shape[1]
         self.panels = (self.n + PANEL - 1) // PANEL
         self.columns = self.panels * PANEL
-        packed = np.empty(self.columns * self.k, np.float32)
+        if self.k % LANES or self.k > SALIENT_DEEPEST:
+            raise ValueError(f"a layer has {self.k} inputs: {LANES}, {2 * LANES}, … or {SALIENT_DEEPEST} can be")
+        packed, scales = np.empty(self.columns * self.k, np.int16), np.empty(self.columns, np.float32)
         biases = np.zeros(self.columns, np.float32)
         if bias is not None:
             biases[: self.n] = bias
-        cdef float[::1] p = packed
+        cdef int16_t[::1] p = packed
+        cdef float[::1] s = scales
         cdef const float[::1] b = biases
-        salient_pack(&w[0, 0], self.k, self.n, self.k, &p[0])
-        self.packed, self.bias = &p[0], &b[0]
-        self._held = (packed, biases)
+        salient_pack_whole(&w[0, 0], self.k, self.n, self.k, &p[0], &s[0])
+        self.packed, self.scales, self.bias = &p[0], &s[0], &b[0]
+        self._held = (packed, scales, biases)
 
 
 cdef class _Norm:
@@ -217,12 +223,10 @@ cdef class Encoder:
             features[:] = 0
             self._features(rows[first : first + size], words[first : first + size], f)
             with nogil:
-                self._kernels.gemm(&f[0, 0], self._n_features, size, self._n_features, self._in.packed,
-                                   self._in.panels, &m[0, 0], self._in.columns)
+                self._layer(&f[0, 0], self._n_features, size, self._in, &m[0, 0])
                 self._kernels.maxout_norm(&m[0, 0], self._in.columns, size, d, self._in.bias, self._in_norm.gain,
                                           self._in_norm.shift, NULL, 0, &o[first, 0], self.type_width)
-                self._kernels.gemm(&o[first, 0], self.type_width, size, d, self._project.packed,
-                                   self._project.panels, &p[0, 0], self._project.columns)
+                self._layer(&o[first, 0], self.type_width, size, self._project, &p[0, 0])
             out[first : first + size, d:] = sums[:size, : 6 * d]
         return out
 
@@ -318,8 +322,7 @@ cdef class Encoder:
                 first = chunk * CHUNK
                 size = min(n - first, CHUNK)
                 # Rows of three tokens side by side: they begin a token apart and overlap.
-                k.gemm(x1 + first * d, d, size, 3 * d, self._conv2.packed, self._conv2.panels, sums,
-                       self._conv2.columns)
+                self._layer(x1 + first * d, d, size, self._conv2, sums)
                 k.maxout_norm(sums, self._conv2.columns, size, d, self._conv2.bias, self._norm2.gain,
                               self._norm2.shift, x1 + (first + 1) * d, d, x2 + first * d, d)
             self._both_ways(x2, d, n, self._gru3f, self._gru3b, sums, x3)
@@ -342,13 +345,13 @@ cdef class Encoder:
         for chunk in range(_chunks(n)):
             first = chunk * CHUNK
             size = min(n - first, CHUNK)
-            self._kernels.gemm(x + first * width, width, size, width, ahead.packed, ahead.panels, gates, ahead.columns)
+            self._layer(x + first * width, width, size, ahead, gates)
             self._kernels.mingru(gates, ahead.columns, size, h, ahead.bias, 0, state, out + first * 2 * h, 2 * h)
         memset(state, 0, sizeof(float) * h)
         for chunk in range(_chunks(n) - 1, -1, -1):
             first = chunk * CHUNK
             size = min(n - first, CHUNK)
-            self._kernels.gemm(x + first * width, width, size, width, back.packed, back.panels, gates, back.columns)
+            self._layer(x + first * width, width, size, back, gates)
             self._kernels.mingru(gates, back.columns, size, h, back.bias, 1, state, out + first * 2 * h + h, 2 * h)
 
     def read(self, const float[:, ::1] types not None, const int32_t[::1] slots not None,
@@ -422,7 +425,7 @@ cdef class Encoder:
         return reading
 
     cdef void _layer(self, const float* x, long ldx, long m, _Layer layer, float* out) noexcept nogil:
-        self._kernels.gemm(x, ldx, m, layer.k, layer.packed, layer.panels, out, layer.columns)
+        self._kernels.gemm_whole(x, ldx, m, layer.k, layer.packed, layer.scales, layer.panels, out, layer.columns)
 
     def relations(self, reading, const int32_t[::1] heads not None):
         cdef const float[:, ::1] label_heads = reading.label_heads, label_deps = reading.label_deps

@@ -83,7 +83,7 @@ class Engine(ABC):
         """
 
 
-def open_engine(spec: str = "spacy") -> Engine:
+def open_engine(spec: str = "native") -> Engine:
     """Open the engine that `spec` names.
 
     `rules`; `native`, or `native:PATH` for the model in another directory; `spacy`, or `spacy:PACKAGE`

@@ -126,9 +126,7 @@ def find_companies(piece: str) -> list[tuple[int, int, float]]:
             continue
         if form in _AMBIGUOUS and name.split()[-1].lower() in _NOT_FIRST:
             continue
-        end = match.end()
-        if piece[end - 1] == "." and _ends_sentence(piece, end):
-            end -= 0 if "." in form.rstrip(".") or form.rstrip(".") in _DOTTED else 1
+        end = end_of_form(piece, match.end(), form)
         found.append((start, end, 0.97 if form not in _UNCLEAR else 0.9))
         floor = end
     return found
@@ -142,7 +140,18 @@ def without_form(name: str) -> str:
     return name
 
 
-_DOTTED = frozenset("Inc Corp Ltd Co Bhd L.P LP S.A N.A B.V N.V L.L.C Pty Pte".split())
+READ_AS = {"AS": "Co"}
+"""Forms that are other words as well, and what a reader of English should take them for."""
+
+STOPPED_FORMS = frozenset("Inc Corp Ltd Co Bhd L.P LP S.A N.A B.V N.V L.L.C Pty Pte".split())
+
+
+def end_of_form(text: str, end: int, form: str) -> int:
+    """Where a legal form ends that was matched up to `end`: a sentence's stop is not the form's."""
+    if text[end - 1] != "." or not _ends_sentence(text, end):
+        return end
+    bare = form.rstrip(".")
+    return end if "." in bare or bare in STOPPED_FORMS else end - 1
 
 
 def _ends_sentence(piece: str, end: int) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 
 from salient.nlp import cues
 from salient.nlp.gazetteer import Gazetteer, find_few
-from salient.nlp.legal_forms import AFTER, without_form
+from salient.nlp.legal_forms import AFTER, STOPPED_FORMS, end_of_form, without_form
 from salient.nlp.units import Unit
 
-RULES_VERSION = "4"
+RULES_VERSION = "5"
 """Of everything in this package that is not a model. Raise it when equal texts may get others."""
 
 Row = tuple[int, int, str, float]
@@ -135,7 +135,7 @@ def _keeps_stop(name: str) -> bool:
     return (
         last.count(".") > 1
         or len(last) == 2
-        or bool(AFTER.fullmatch(f" {last}"))
+        or (last[:-1] in STOPPED_FORMS and bool(AFTER.fullmatch(f" {last}")))
         or last in _STOPPED
     )
 
@@ -198,7 +198,7 @@ def _cleaned(text: str, start: int, end: int, label: str) -> tuple[int, int, str
     if label == "PERSON" and (match := _TITLE.match(text[start:end])):
         start += match.end()
     if start < end and (match := AFTER.match(text, end)) and label not in ("LAW", "NORP"):
-        end, label = match.end(), "ORG"
+        end, label = end_of_form(text, match.end(), match.group().strip(" ,")), "ORG"
     elif start < end:
         label = cues.relabelled(text, start, end, label)
     return start, start if start < end and is_junk(text[start:end], label) else end, label

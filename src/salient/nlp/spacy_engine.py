@@ -174,7 +174,7 @@ class SpacyEngine(Engine):
 
 def open_scheme(rest: str) -> SpacyEngine:
     if importlib.util.find_spec("spacy") is None:
-        raise Misconfigured("pip install spacy, or use the engine 'rules'")
+        raise Misconfigured("pip install 'salient[spacy]', or use the engine 'native'")
     return SpacyEngine(rest or DEFAULT_MODEL)
 
 

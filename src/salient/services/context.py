@@ -22,6 +22,7 @@ from salient.pipeline.run import Coordinator, Report
 from salient.pipeline.stages import ANNOTATE, CONVERT, READ
 from salient.services.answering import Model as Weights
 from salient.services.jobbook import JobBook
+from salient.services.meanings import ValuesOf
 from salient.services.workers import Workers
 from salient.storage.blob import Blobs
 from salient.storage.docs import Records
@@ -59,12 +60,14 @@ class Texts:
     """Texts and annotations of documents, the last few kept in memory. For threads."""
 
     LARGEST = 30_000_000  # characters kept, over all texts
+    MOST_VALUES = 16  # documents
 
     def __init__(self, ledger: Ledger, blobs: Blobs) -> None:
         self._ledger = ledger
         self._blobs = blobs
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Text] = OrderedDict()
+        self._values: OrderedDict[tuple[str, str], ValuesOf] = OrderedDict()
 
     def text(self, document_id: str) -> Text:
         """The canonical text of a document's current version.
@@ -93,6 +96,32 @@ class Texts:
             NotFound: as for `text`.
         """
         return Annotations.load(self._blobs.view(self._key(document_id, ANNOTATE)))
+
+    def values(self, document_id: str, metadata: str) -> ValuesOf:
+        """The values of a document's current version, and what they mean.
+
+        A page's values are read in the light of the whole document's, so that these are kept: a long
+        document is looked at page by page.
+
+        Args:
+            metadata: the ledger's.
+
+        Raises:
+            NotFound: as for `text`.
+        """
+        key = (self._key(document_id, ANNOTATE), metadata)
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        made = ValuesOf(
+            self.text(document_id), Annotations.load(self._blobs.view(key[0])), metadata
+        )
+        with self._lock:
+            self._values[key] = made
+            while len(self._values) > self.MOST_VALUES:
+                self._values.popitem(last=False)
+        return made
 
     def reading(self, document_id: str) -> Reading:
         """What was read in a document's current version: names, findings, references.

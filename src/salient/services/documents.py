@@ -203,7 +203,7 @@ def show(request: ShowDocument, context: Context) -> DocumentDetails:
     done = row.state == State.DONE
     text = context.texts.text(row.id) if done else None
     sql = context.tables.load("salient.services", "documents.sql")
-    values = _values(context, row.id, text, row.metadata).mentions if text else ()
+    values = context.texts.values(row.id, row.metadata).mentions if text else ()
     with context.tables.read() as tx:
         key = {"id": row.id, "workspace": context.workspace}
         entities = tx.rows(sql.entities, key)
@@ -376,10 +376,6 @@ def _block(
     )
 
 
-def _values(context: Context, ident: str, text: Text, metadata: str) -> ValuesOf:
-    return ValuesOf(text, context.texts.annotations(ident), metadata)
-
-
 def _mentions(
     context: Context,
     text: Text,
@@ -407,7 +403,7 @@ def _mentions(
         }
         rows = tx.rows(sql.mentions, given)
         after = tx.value(sql.n_mentions, {"id": document.id})
-    values = _values(context, document.id, text, document.metadata)
+    values = context.texts.values(document.id, document.metadata)
     both: list[Any] = sorted(
         [*((r.start_at, r.ordinal, r) for r in rows), *((v.start, after + v.index, v) for v in values.within(low, high))],
         key=lambda m: m[:2],
@@ -484,7 +480,7 @@ def mentions(request: ListMentions, context: Context) -> MentionList:
         limit=request.limit,
         offset=request.offset,
     )
-    total += len(_values(context, row.id, text, row.metadata).mentions)
+    total += len(context.texts.values(row.id, row.metadata).mentions)
     return MentionList(total=total, mentions=found)
 
 

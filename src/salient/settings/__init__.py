@@ -139,8 +139,8 @@ class Models(Section):
 class Nlp(Section):
     """Which components read the text."""
 
-    engine: str = "spacy"
-    """`spacy`, `spacy:PACKAGE`, `native`, `native:DIRECTORY` of a model, or `rules`."""
+    engine: str = "native"
+    """`native`, `native:DIRECTORY` of a model, `spacy` (the extra `spacy`), `spacy:PACKAGE`, or `rules`."""
     encoder: str = "auto"
     """`potion`, `hashing`, `model:NAME` of a published model, or `auto`: potion where its data is installed."""
     ontology: Path | None = None

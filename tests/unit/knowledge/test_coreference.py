@@ -18,7 +18,7 @@ from salient.nlp import open_engine
 from tests.unit.knowledge.trees import annotated
 
 
-@pytest.fixture(scope="module", params=["spacy"])
+@pytest.fixture(scope="module", params=["native", "spacy"])
 def meant(request):
     """(mention, name it stands for, kind) of a text, read by a language engine."""
     engine = open_engine(request.param)

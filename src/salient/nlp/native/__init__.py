@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Final, final
 
@@ -19,6 +19,8 @@ from salient.nlp.assembly import Rows, assembled, join
 from salient.nlp.casing import Casing
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.language import UNDETERMINED, identify_text, is_latin
+from salient.nlp.legal_forms import READ_AS, STOPPED_FORMS
+from salient.nlp.mentions import Row
 from salient.nlp.native import features, tokenizer
 from salient.nlp.native.network import (
     Loaded,
@@ -108,15 +110,17 @@ class NativeEngine(Engine):
         strings = Strings()
         cut = list(units(text))
         known = gazetteer.find(text.text, cut) if gazetteer else []
+        values = grammar.find(text.text, cut)
+        # Companies that their legal form gives away are as good as known ones.
+        told = mentions.combine((), [row for row in values if row[2] == "ORG"], known)
         parts: list[Rows] = []
         found: dict[tuple[int, int, str], float] = {}
         for piece in _pieces(text.text, cut):
-            parsed = piece.read(network, known)
+            parsed = piece.read(network, told)
             parts.append(_rows(network, piece, parsed, strings))
             found |= _named(network, piece, parsed)
         parts += [rule_rows(text.text, unit, strings) for unit in cut if not unit.prose]
         tokens = join(parts)
-        values = grammar.find(text.text, cut)
         names = [
             (a, b, label, found.get((a, b, label), usual))
             for a, b, label, usual in mentions.refine(text.text, found, cut, values)
@@ -145,18 +149,43 @@ class _Piece:
     """Rows, half-open, of units that were in capitals."""
     text: str
 
-    def read(self, network: Network, known: Sequence[tuple[int, int, str, float]]) -> Parsed:
+    def read(self, network: Network, known: Sequence[Row]) -> Parsed:
         begin = int(self.start[0])
         points = self.text[begin : int(self.end[-1])].encode("utf-32-le", "surrogatepass")
         characters = np.frombuffer(points, np.uint32)
         must = np.zeros(len(self.start), np.bool_)
         must[self.first] = True
+        must[1:] |= self._after_stopped_forms()
         may = np.zeros(len(must), np.bool_)
         may[1:] = _are_signs(characters[self.end[:-1] - (begin + 1)])
         bits = self._bits(must, characters)
         if known:
             bits |= known_bits(self.start, self.end, known)
-        return network.read(self.words, bits, must, may)
+        words = replace(self.words, read_as=self._companies_words(known))
+        return network.read(words, bits, must, may)
+
+    def _after_stopped_forms(self) -> NDArray[np.bool_]:
+        """(n - 1,): "Acme Corp. It ...": the form's stop is the sentence's as well."""
+        forms, types = self.words.forms, self.words.types
+        opens = np.array([form in _PRONOUNS for form in forms], np.bool_)
+        if not opens.any():
+            return opens[:1] & False
+        stopped = np.array([form[-1:] == "." and form[:-1] in STOPPED_FORMS for form in forms])
+        found: NDArray[np.bool_] = opens[types[1:]] & stopped[types[:-1]]
+        return found
+
+    def _companies_words(self, known: Sequence[Row]) -> dict[str, str]:
+        """Legal forms that are words as well, where a company here has one: what depends on it is read by it."""
+        there = [form for form in READ_AS if form in self.words.forms]
+        low, high = int(self.start[0]), int(self.end[-1])
+        return {
+            form: READ_AS[form]
+            for form in there
+            if any(
+                label == "ORG" and low <= a < high and self.text.endswith(f" {form}", a, b)
+                for a, b, label, _ in known
+            )
+        }
 
     def _bits(self, must: NDArray[np.bool_], characters: NDArray[np.uint32]) -> NDArray[np.uint16]:
         start, end = self.start, self.end
@@ -176,6 +205,9 @@ class _Piece:
         for a, b in self.calmed:
             bits[a:b] |= np.uint16(features.CALMED)
         return bits
+
+
+_PRONOUNS = frozenset("It He She They We You These Those".split())
 
 
 class _Signs(dict[int, bool]):

@@ -27,7 +27,7 @@ TABLES: Final = ((32768, 64), (8192, 32), (8192, 32), (2048, 32), (16384, 32), (
 GRAM_TABLE: Final = (32768, 64)
 """Rows and width of the table of character n-grams; a type gets the mean of its rows."""
 
-VECTOR_WIDTH: Final = 64
+VECTOR_WIDTH: Final = 128
 """Width of the word vectors, where a model has some."""
 
 N_FLAGS: Final = 16

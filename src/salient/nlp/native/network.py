@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bisect
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
@@ -29,7 +29,7 @@ else:
     from salient.kernels._words import first_uses
 
 MOST_TYPES: Final = 8192
-"""Word types that are remembered: 37 MB at the shipped model's width. New ones take the place of those that
+"""Word types that are remembered: 44 MB at the shipped model's width. New ones take the place of those that
 were not seen for the longest time.
 """
 
@@ -78,6 +78,8 @@ class Words:
     """As the network should see them: see `features.plain`. In the order of first uses."""
     types: Ints
     """(n,): which of the forms each word is."""
+    read_as: Mapping[str, str] = field(default_factory=dict)
+    """What the network takes some of the forms for; lemmas are of the forms themselves."""
 
     @classmethod
     def of(cls, forms: Sequence[str]) -> Words:
@@ -220,15 +222,17 @@ class _Types:
 
     def slots(self, words: Words) -> tuple[Floats, Ints]:
         """A table, and the row of each word in it; good until the next call."""
-        found = list(map(self._slots.get, words.forms))
+        forms = [words.read_as.get(f, f) for f in words.forms] if words.read_as else words.forms
+        found = list(map(self._slots.get, forms))
         self._now += 1
         if None in found:
             if len(found) > MOST_TYPES:  # more at once than are remembered: a table for them alone
-                return self._worked_out(words.forms), words.types
-            new = [form for form, slot in zip(words.forms, found, strict=True) if slot is None]
+                return self._worked_out(forms), words.types
+            missing = (form for form, slot in zip(forms, found, strict=True) if slot is None)
+            new = list(dict.fromkeys(missing))
             self._used[[slot for slot in found if slot is not None]] = self._now
             self._add(new)
-            found = list(map(self._slots.get, words.forms))
+            found = list(map(self._slots.get, forms))
         rows = np.array(found, np.int32)
         self._used[rows] = self._now
         return self._table, rows[words.types]

@@ -35,13 +35,13 @@ class Sizes:
     n_upos: int = 17
     n_vectors: int = 0
     """Rows of the table of word vectors, with row 0 for the unknown; 0 leaves it out."""
-    width: int = 160
-    state: int = 96
+    width: int = 192
+    state: int = 144
     """Of the recurrence, in each direction."""
-    tag: int = 96
-    arc: int = 64
-    label: int = 64
-    entity: int = 64
+    tag: int = 112
+    arc: int = 96
+    label: int = 80
+    entity: int = 96
     tables: tuple[tuple[int, int], ...] = field(default=features.TABLES)
     grams: tuple[int, int] = field(default=features.GRAM_TABLE)
     vector_width: int = features.VECTOR_WIDTH

@@ -306,5 +306,6 @@ def _at(column: Ints, rows: NDArray[np.int64], missing: int) -> NDArray[np.int64
 
 def _soft(pair: Soft, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     labels, shares = pair[0][rows].astype(np.int64), pair[1][rows].astype(np.float32)
-    shares[rows < 0] = 0
+    # What fills up has no label: that of some other word could be a head past the batch's longest sentence.
+    labels[rows < 0] = shares[rows < 0] = 0
     return labels, shares

@@ -156,16 +156,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, default=SHIPPED, help="where the model goes in the end")
     add("--threads", type=int, default=2)
-    add("--teacher-epochs", type=int, default=5)
+    add("--teacher-epochs", type=int, default=4)
     add("--teacher-seed", type=int, default=5)
     add("--share", type=float, default=1.0, help="of the sample of unlabelled text")
     add("--vectors", choices=["potion", "teacher", "both"], default="both", help="whose they are")
-    add("--epochs", type=int, default=20, help="of the student")
+    add("--epochs", type=int, default=15, help="of the student")
     add("--seed", type=int, default=1, help="of the student")
     add("--silver-words", type=int, default=1_000_000, help="of silver data an epoch")
     add("--every", type=int, default=5, help="epochs between looks at the tuning data")
     add("--name", default="en")
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of the student's recipe")  # fmt: skip
+    add("--set", action="append", default=["dropout=0.2"], metavar="NAME=VALUE", help="a field of the student's recipe")  # fmt: skip
     return parser
 
 

@@ -83,7 +83,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--share", type=float, default=1.0, help="of the sample")
         if name == "vectors":
             command.add_argument(
-                "--kind", choices=["potion", "teacher", "both"], default="both", help="whose they are"
+                "--kind",
+                choices=["potion", "teacher", "both"],
+                default="both",
+                help="whose they are",
             )
     return parser
 

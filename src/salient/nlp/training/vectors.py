@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from salient.learning.vectors import Encoder
     from salient.nlp.training.reading import Teacher
 
-MOST_WORDS: Final = 50_000
+MOST_WORDS: Final = 80_000
 OCCURRENCES: Final = 30
 """Of a word, at most, whose states are averaged."""
 

@@ -78,7 +78,8 @@ def same(one, two):
 def close(got, expected):
     assert got.dtype == expected.dtype
     assert got.shape == expected.shape
-    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+    # What lies between two steps may be rounded to either: some thousandth of a layer's greatest value.
+    np.testing.assert_allclose(got, expected, rtol=2e-3, atol=2e-3)
 
 
 def test_types_agree(read, slow, fast):

@@ -35,7 +35,7 @@ def written(request, tmp_path):
     made.types.vectors = vectors
     net = student(made, n_vectors=len(vectors) + 1 if vectors else 0)
     if vectors:
-        net.vectors[1:] = torch.randn(len(vectors), 64)
+        net.vectors[1:] = torch.randn(len(vectors), features.VECTOR_WIDTH)
     about = {"name": "made up", "language": "en", "licence": "none", "scores": {"dev.LAS": 1.0}}
     export.write(tmp_path / "m", net, made.labels, vectors, **about)
     return made, net, tmp_path / "m"
@@ -78,7 +78,8 @@ def test_the_engine_computes_what_was_trained(written):
     reading = encoder.read(types, np.arange(len(rows), dtype=np.int32), bits)
 
     def near(theirs, ours):
-        np.testing.assert_allclose(theirs, ours, atol=2e-4, rtol=2e-3)
+        # The engine's products are of rounded numbers: see `kernels.encoder`.
+        np.testing.assert_allclose(theirs, ours, atol=3e-3, rtol=3e-3)
 
     for at, name in enumerate(["upos", "xpos", "feats", "lemma"]):
         shares = scores[name][:, 0].softmax(-1)

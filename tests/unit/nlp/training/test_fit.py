@@ -155,6 +155,20 @@ def test_a_teacher_s_opinion_is_learnt_with_its_doubts(tmp_path):
     assert np.abs(shares[:, 5] - 0.25).max() < 0.1
 
 
+def test_a_batch_of_short_sentences_has_nothing_of_the_last_word_of_all(tmp_path):
+    made = gold(tmp_path)
+    heads = made.train.label["head"][:, None].astype(np.int16).copy()
+    heads[-1] = 100  # a head that only a long sentence has
+    sure = np.ones((made.train.n_words, 1), np.float16)
+    silver = dataclasses.replace(made.train, soft={"head": (heads, sure)})
+    # All but the last document, whose sentences are not of equal length.
+    fewer = dataclasses.replace(silver, documents=silver.documents[:-1])
+    batch = batch_of(fewer)
+    assert (batch.sentences < 0).any()
+    assert batch.soft["head"][0].max() <= batch.sentences.shape[1]
+    assert Loss(Weights())(student(made), batch)["relation"] > 0
+
+
 def test_names_are_read_in_their_sentences_and_scored_by_kind(learnt):
     made, trained, _ = learnt
     said = evaluation.predict(trained, made.train)
