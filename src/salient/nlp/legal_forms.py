@@ -15,7 +15,7 @@ L.P LP plc N.A
 """.split()
 # Forms that are also words or initials: only right after a word that is not all in capitals.
 _UNCLEAR = "AS AG SE SA SL KG UG DA ANS ENK BA KS Co AD PT LTD CO INC LIMITED CORP".split()
-_TAIL = r"(?:(?:,? ?| & )(?:Ltd|LTD|Limited|LIMITED|LLC|Inc|INC|Co|KG|KGaA|Corp|S\.A|A\.G|Bhd|BHD)\b\.?)*"
+_TAIL = r"(?:(?:,? ?| & )(?:Ltd|LTD|Limited|LIMITED|LLC|Inc|INC|Co|KG|KGaA|Corp|S\.A|A\.G|Bhd|BHD)\b\.?){0,3}"
 
 
 def _pattern(form: str) -> str:

@@ -17,13 +17,16 @@ Ints = NDArray[np.int32]
 
 
 LIKELY: Final = -0.5
-"""The logit from which a sentence begins. A little below even odds most of the sentences of the held-out twentieth
+"""The network's own logit, before any temperature, from which a sentence begins. A little below even odds most of the sentences of the held-out twentieth
 are found whole, of the web and of GUM alike: what annotators part without a sign is told late.
 """
 
 
 def sentence_bounds(
-    start: NDArray[np.float32], must: NDArray[np.bool_], may: NDArray[np.bool_]
+    start: NDArray[np.float32],
+    must: NDArray[np.bool_],
+    may: NDArray[np.bool_],
+    likely: float = 0.0,
 ) -> tuple[Ints, Ints]:
     """Part tokens into sentences, and those into stretches that are parsed by themselves.
 
@@ -35,12 +38,13 @@ def sentence_bounds(
         start: (n,): a sentence begins here, as a logit.
         must: (n,): it does, whatever the network says; True for the first.
         may: (n,): it can.
+        likely: the logit from which it does.
 
     Returns:
         Rows where sentences and where stretches begin, and n at the end of both.
     """
     n = len(start)
-    begins = must | (may & (start > LIKELY))
+    begins = must | (may & (start > likely))
     parsed = begins.copy()
     first = np.flatnonzero(begins)
     ends = np.append(first[1:], n)
@@ -50,8 +54,8 @@ def sentence_bounds(
         while end - at > LONGEST:
             window = slice(at + 1, at + LONGEST + 1)
             allowed = bool(may[window].any())
-            likely = np.where(may[window], start[window], -np.inf) if allowed else start[window]
-            at += 1 + int(np.argmax(likely))
+            best = np.where(may[window], start[window], -np.inf) if allowed else start[window]
+            at += 1 + int(np.argmax(best))
             parsed[at], begins[at] = True, allowed
     sentences, stretches = (
         np.append(np.flatnonzero(b), n).astype(np.int32) for b in (begins, parsed)

@@ -121,6 +121,7 @@ class Network:
         self._lemmas: dict[tuple[str, int, int], str] = {}
         about = loaded.model.description
         others = [name for name in about.relations if name != "root"]
+        self._likely = decode.LIKELY / about.temperature("start")
         self._root = _number(about.relations, "root", *others)
         self._loose = _number(about.relations, "parataxis", "dep", *others, "root")
         self._not_root = _number(about.relations, "dep", *others, "root")
@@ -148,7 +149,7 @@ class Network:
         encoder = self._loaded.encoder
         table, slots = self._types.slots(words)
         reading = encoder.read(table, slots, bits)
-        sentences, stretches = decode.sentence_bounds(reading.start, must, may)
+        sentences, stretches = decode.sentence_bounds(reading.start, must, may, self._likely)
         heads, head_shares = trees(
             reading.heads, reading.deps, encoder.root, self._loaded.distance, stretches
         )

@@ -61,7 +61,7 @@ def test_the_commands_take_the_arguments_they_are_given(tmp_path):
     parsers = {teaching.main: teaching._parser(), students.main: students._parser()}
     made = [parsers[step.run].parse_args(step.arguments) for step in recipe.steps(chosen)]
     assert [m.threads for m in made] == [2] * 4
-    assert made[-1].set == ["rate=0.01"]
+    assert made[-1].set == ["dropout=0.2", "rate=0.01"]
 
 
 def test_a_model_takes_the_place_of_another(tmp_path):
