@@ -258,12 +258,17 @@ def _long_pdf(path: Path, pages: int) -> None:
     canvas.save()
 
 
+def _served(serve: Callable[..., Any], path: Path, pages: int) -> str:
+    """Where a document of so many pages is shown."""
+    _long_pdf(path, pages)
+    server = serve(path)
+    return f"{server.url}/documents/{server.document(path.name)['id']}"
+
+
 def test_a_finding_asked_for_before_it_has_come_is_shown_when_it_has(
     page: Page, serve: Callable[..., Any], tmp_path: Path
 ) -> None:
-    _long_pdf(tmp_path / "long.pdf", 12)
-    server = serve(tmp_path / "long.pdf")
-    document = server.document("long.pdf")
+    url = _served(serve, tmp_path / "long.pdf", 12)
     held: list[Any] = []
     holds = ["documents/mentions", "documents/page"]
 
@@ -274,7 +279,7 @@ def test_a_finding_asked_for_before_it_has_come_is_shown_when_it_has(
             route.continue_()
 
     page.route("**/v1/documents/*", hold)
-    page.goto(f"{server.url}/documents/{document['id']}?page=9")
+    page.goto(f"{url}?page=9")
     expect(page.get_by_label("Page", exact=True)).to_have_value("9")
     for _ in range(2):
         page.keyboard.press("j")
@@ -292,10 +297,8 @@ def test_a_finding_asked_for_before_it_has_come_is_shown_when_it_has(
 def test_a_document_of_200_pages_stays_light(
     page: Page, serve: Callable[..., Any], tmp_path: Path
 ) -> None:
-    _long_pdf(tmp_path / "long.pdf", 200)
-    server = serve(tmp_path / "long.pdf")
-    document = server.document("long.pdf")
-    page.goto(f"{server.url}/documents/{document['id']}?page=150")
+    url = _served(serve, tmp_path / "long.pdf", 200)
+    page.goto(f"{url}?page=150")
     number = page.get_by_label("Page", exact=True)
     count = "document.querySelectorAll('*').length"
     expect(page.locator(".sheet[data-page='150'] .box-mark").first).to_be_visible()

@@ -32,17 +32,21 @@ def acquired(workspace, subject):
     return next(f for f in found if f.subject_name == subject)
 
 
-def test_a_document_says_what_its_pronouns_stand_for(read):
+def test_a_document_says_what_other_words_stand_for(read):
     workspace = read(one=TEXT)
     document = workspace.call("documents.list").documents[0]
     found = workspace.call("documents.coreference", id=document.id)
-    it = found.references[0]
+    company = found.references[0]
     assert found.total == len(found.references)
-    assert (it.mention, it.refers_to, it.kind) == ("The company", "Halden Maritime AS", "company")
-    assert (TEXT[it.start : it.end], it.antecedent_start) == ("The company", 0)
-    assert it.sentence.startswith("The company acquired")
+    assert (company.mention, company.refers_to, company.kind) == (
+        "The company",
+        "Halden Maritime AS",
+        "company",
+    )
+    assert (TEXT[company.start : company.end], company.antecedent_start) == ("The company", 0)
+    assert company.sentence.startswith("The company acquired")
     entity = workspace.call("entities.list", query="Halden").entities[0]
-    assert it.entity_id == entity.id
+    assert company.entity_id == entity.id
     rest = workspace.call("documents.coreference", id=document.id, offset=1)
     assert rest.references == found.references[1:]
     meant = workspace.call("documents.coreference", id=document.id, entity_id=entity.id)
@@ -51,6 +55,16 @@ def test_a_document_says_what_its_pronouns_stand_for(read):
     other = workspace.call("entities.list", query="Cedar").entities[0]
     none = workspace.call("documents.coreference", id=document.id, entity_id=other.id)
     assert none.references == ()
+
+
+def test_a_pronoun_reaches_the_entity_and_its_facts(read):
+    workspace = read(
+        one="Halden Maritime AS of Bergen grew when it acquired Brightwater Pumps Ltd in 2021.\n"
+    )
+    document = workspace.call("documents.list").documents[0]
+    (it,) = workspace.call("documents.coreference", id=document.id).references
+    assert (it.mention, it.refers_to, it.kind) == ("it", "Halden Maritime AS", "pronoun")
+    assert acquired(workspace, "Halden Maritime AS").qualifiers["via"] == "coreference"
 
 
 def test_an_unknown_document_has_none(workspace):

@@ -108,12 +108,13 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
     move({ page: next });
     go(next, null);
   }, [pages, move, go]);
+  // Steps asked for while what they lead to has not come yet; they are taken when it has, unless something is chosen meanwhile.
+  const waiting = useRef(0);
   const select = useCallback((mention: Mention) => {
+    waiting.current = 0;
     move({ m: mention.ordinal, page: mention.view_page });
     go(mention.view_page, `[data-m="${mention.ordinal}"]`);
   }, [move, go]);
-  // Steps asked for while what they lead to has not come yet; they are taken when it has.
-  const waiting = useRef(0);
   const stepped = (by: number) => {
     const at = selected ? visible.findIndex((m) => m.ordinal === selected.ordinal) : -1;
     if (at >= 0) return at + by;
@@ -128,7 +129,7 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
   };
   useEffect(() => {
     const next = waiting.current ? visible[stepped(waiting.current)] : undefined;
-    if (next || findings.complete) waiting.current = 0;
+    if (findings.complete) waiting.current = 0;
     if (next) select(next);
   });
   const toHit = (hit: HitPlace) => {
@@ -157,7 +158,10 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
     nextFinding: () => step(1), previousFinding: () => step(-1), nextHit: () => stepHit(1), previousHit: () => stepHit(-1),
     nextPage: () => turn(page + 1), previousPage: () => turn(page - 1),
     openEntity: () => selected?.entity_id && navigate(entityHref(selected.entity_id)),
-    clear: () => move({ m: null, start: null, end: null }),
+    clear: () => {
+      waiting.current = 0;
+      move({ m: null, start: null, end: null });
+    },
   });
 
   const narrow = useNarrow(PANES_PX);

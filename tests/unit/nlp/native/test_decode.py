@@ -18,6 +18,12 @@ def bounds(start, must=(0,), may=None):
 
 
 class TestSentences:
+    def test_how_likely_is_enough_can_be_said(self):
+        start = np.array([-1, -0.4, 2], np.float32)
+        may, must = np.ones(3, bool), np.array([True, False, False])
+        assert decode.sentence_bounds(start, must, may)[0].tolist() == [0, 2, 3]
+        assert decode.sentence_bounds(start, must, may, -0.5)[0].tolist() == [0, 1, 2, 3]
+
     def test_they_begin_where_they_must_and_where_they_may_and_likely_do(self):
         start = [-1, -1, 2, 2, -3, 0]
         assert bounds(start, must=[0, 4], may=[2])[0] == [0, 2, 4, 6]

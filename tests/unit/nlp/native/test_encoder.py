@@ -78,13 +78,17 @@ def same(one, two):
 def close(got, expected):
     assert got.dtype == expected.dtype
     assert got.shape == expected.shape
-    # What lies between two steps may be rounded to either: some thousandth of a layer's greatest value.
+    # What lies between two steps may be rounded to either, some thousandth of a layer's greatest value, and
+    # recurrences hand it on.
     np.testing.assert_allclose(got, expected, rtol=2e-3, atol=2e-3)
 
 
 def test_types_agree(read, slow, fast):
     rows, words = rows_of(read, FORMS * 12)
-    close(fast.types(rows, words), slow.types(rows, words))
+    got, expected = fast.types(rows, words), slow.types(rows, words)
+    close(got, expected)
+    # Two layers deep hardly any value lies so.
+    assert np.isclose(got, expected, rtol=1e-4, atol=1e-4).mean() > 0.99
 
 
 @pytest.mark.parametrize("n", LENGTHS)
