@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from salient.errors import Misconfigured
 from salient.model import Annotations, Block, Builder, Kind, Part
-from salient.nlp import LABELS, SCHEMES, Engine, open_engine
+from salient.nlp import AHEAD, LABELS, SCHEMES, Engine, open_engine
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.native import SHIPPED
 from salient.nlp.units import MAX_CHARACTERS, units
@@ -167,7 +167,7 @@ class TestPromises:
         here = [hashlib.sha256(alone(spec, n).dump()).hexdigest() for n in names]
         assert shown.stdout.split() == here
 
-    def test_texts_are_drawn_one_at_a_time(self, engine):
+    def test_texts_are_drawn_a_few_at_a_time(self, engine):
         drawn = []
 
         def endless():
@@ -176,9 +176,20 @@ class TestPromises:
                 yield text_of(f"Ship {n} sank.")
 
         annotations = engine.annotate(endless())
-        next(annotations)
-        next(annotations)
-        assert len(drawn) <= 3
+        for told in range(100):
+            next(annotations)
+            assert len(drawn) <= told + 1 + AHEAD
+
+    def test_what_came_before_a_source_failed_is_annotated(self, engine):
+        def failing():
+            yield text_of("A ship sank.")
+            yield text_of("Another ship sank.")
+            raise OSError("the source is gone")
+
+        annotations = engine.annotate(failing())
+        assert [len(next(annotations).tokens.start) for _ in range(2)] == [4, 4]
+        with pytest.raises(OSError, match="gone"):
+            next(annotations)
 
     def test_no_texts_are_no_annotations(self, engine):
         assert list(engine.annotate([])) == []

@@ -15,7 +15,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, name_spans, token_spans, utf8_offsets
     from salient.kernels.tokens import unit_words, word_spans
-    from salient.kernels.types import type_rows
+    from salient.kernels.types import norms_of, type_rows, vocabulary_rows
     from salient.kernels.words import (
         case_counts,
         first_uses,
@@ -32,7 +32,7 @@ else:
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, name_spans, token_spans, utf8_offsets
         from salient.kernels._tokens import unit_words, word_spans
-        from salient.kernels._types import type_rows
+        from salient.kernels._types import norms_of, type_rows, vocabulary_rows
         from salient.kernels._words import (
             case_counts,
             first_uses,
@@ -48,6 +48,6 @@ else:
 
 __all__ = [
     "Encoder", "case_counts", "chunk_spans", "entity_spans", "first_uses", "hashed_sums", "letter_words", "lone_words",
-    "longest_phrases", "name_spans", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "token_spans", "trees",
-    "type_rows", "unit_words", "utf8_offsets", "word_codes", "word_hashes", "word_spans",
+    "longest_phrases", "name_spans", "norms_of", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "token_spans", "trees",
+    "type_rows", "unit_words", "utf8_offsets", "vocabulary_rows", "word_codes", "word_hashes", "word_spans",
 ]  # fmt: skip

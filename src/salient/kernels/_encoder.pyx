@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from libc.stdint cimport int8_t, int16_t, int32_t, uint16_t
+from libc.stdint cimport int8_t, int32_t, uint16_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -11,7 +11,7 @@ from salient.kernels.encoder import SLOPE as _SLOPE, TAGS as _TAGS, Reading
 
 cdef extern from "gemm.h" nogil:
     ctypedef struct salient_kernels:
-        void (*gemm_whole)(const float*, long, long, long, const int16_t*, const float*, long, float*, long) noexcept nogil
+        void (*gemm_whole)(const float*, long, long, long, const int8_t*, const int32_t*, const float*, long, float*, long) noexcept nogil
         void (*maxout_norm)(float*, long, long, long, const float*, const float*, const float*, const float*, long,
                             float*, long) noexcept nogil
         void (*norm)(float*, long, long, long, const float*, const float*, const float*, long) noexcept nogil
@@ -20,7 +20,7 @@ cdef extern from "gemm.h" nogil:
         void (*bias_leaky)(float*, long, long, long, const float*, float) noexcept nogil
         void (*best)(const float*, long, long, long, long, int32_t*, float*, long) noexcept nogil
         void (*log_softmax)(float*, long, long, long) noexcept nogil
-    void salient_pack_whole(const float* w, long ldw, long n, long k, int16_t* packed, float* scales)
+    void salient_pack_whole(const float* w, long ldw, long n, long k, int8_t* packed, int32_t* zeros, float* scales)
     enum:
         SALIENT_DEEPEST
     const salient_kernels* salient_level(int level)
@@ -55,7 +55,8 @@ cdef class _Layer:
     """A weight matrix, packed, and its bias; columns past the outputs are filled up."""
 
     cdef object _held
-    cdef const int16_t* packed
+    cdef const int8_t* packed
+    cdef const int32_t* zeros
     cdef const float* scales
     cdef const float* bias
     cdef long n, k, panels, columns  # outputs, inputs; columns = 32 * panels
@@ -67,16 +68,18 @@ cdef class _Layer:
         self.columns = self.panels * PANEL
         if self.k % LANES or self.k > SALIENT_DEEPEST:
             raise ValueError(f"a layer has {self.k} inputs: {LANES}, {2 * LANES}, … or {SALIENT_DEEPEST} can be")
-        packed, scales = np.empty(self.columns * self.k, np.int16), np.empty(self.columns, np.float32)
+        packed, zeros = np.empty(self.columns * self.k, np.int8), np.empty(self.columns, np.int32)
+        scales = np.empty(self.columns, np.float32)
         biases = np.zeros(self.columns, np.float32)
         if bias is not None:
             biases[: self.n] = bias
-        cdef int16_t[::1] p = packed
+        cdef int8_t[::1] p = packed
+        cdef int32_t[::1] z = zeros
         cdef float[::1] s = scales
         cdef const float[::1] b = biases
-        salient_pack_whole(&w[0, 0], self.k, self.n, self.k, &p[0], &s[0])
-        self.packed, self.scales, self.bias = &p[0], &s[0], &b[0]
-        self._held = (packed, scales, biases)
+        salient_pack_whole(&w[0, 0], self.k, self.n, self.k, &p[0], &z[0], &s[0])
+        self.packed, self.zeros, self.scales, self.bias = &p[0], &z[0], &s[0], &b[0]
+        self._held = (packed, zeros, scales, biases)
 
 
 cdef class _Norm:
@@ -269,21 +272,26 @@ cdef class Encoder:
                     out[row, at + kind] = rows[row, N_TABLES] >> kind & 1
 
     def encode(self, const float[:, ::1] types not None, const int32_t[::1] slots not None,
-               const uint16_t[::1] bits not None):
+               const uint16_t[::1] bits not None, const int32_t[::1] begins=None):
         cdef long n = slots.shape[0]
-        self._check(types, slots, bits)
+        if begins is None:
+            begins = np.array([0, n], np.int32)
+        self._check(types, slots, bits, begins)
         out = np.empty((n, 2 * self._hidden), np.float32)
         cdef float[:, ::1] o = out
         cdef int failed = 0
         if n:
             with nogil:
-                failed = self._encode(types, slots, bits, n, &o[0, 0])
+                failed = self._encode_all(types, slots, bits, begins, &o[0, 0])
             if failed:
                 raise MemoryError
         return out
 
-    cdef _check(self, const float[:, ::1] types, const int32_t[::1] slots, const uint16_t[::1] bits):
-        cdef long n = slots.shape[0], bit = self._bits.shape[0]
+    cdef _check(self, const float[:, ::1] types, const int32_t[::1] slots, const uint16_t[::1] bits,
+                const int32_t[::1] begins):
+        cdef long n = slots.shape[0], bit = self._bits.shape[0], last = begins.shape[0] - 1
+        if last < 0 or begins[0] != 0 or begins[last] != n or np.any(np.less(begins[1:], begins[:last])):
+            raise ValueError("the sequences are not those of the tokens")
         if bits.shape[0] != n or types.shape[1] != self.type_width:
             raise ValueError("types, slots and bits are not of the same tokens")
         if n and not 0 <= np.min(slots) <= np.max(slots) < types.shape[0]:
@@ -291,9 +299,20 @@ cdef class Encoder:
         if n and np.max(bits) >> bit:
             raise IndexError(f"a token has a bit past the {bit} of the model")
 
-    cdef int _encode(self, const float[:, ::1] types, const int32_t[::1] slots, const uint16_t[::1] bits, long n,
-                     float* out) noexcept nogil:
+    cdef int _encode_all(self, const float[:, ::1] types, const int32_t[::1] slots, const uint16_t[::1] bits,
+                         const int32_t[::1] begins, float* out) noexcept nogil:
         """Returns -1 for want of memory."""
+        cdef long at
+        for at in range(begins.shape[0] - 1):
+            if begins[at] < begins[at + 1] and self._encode(
+                types, &slots[begins[at]], &bits[begins[at]], begins[at + 1] - begins[at],
+                out + begins[at] * 2 * self._hidden,
+            ):
+                return -1
+        return 0
+
+    cdef int _encode(self, const float[:, ::1] types, const int32_t* slots, const uint16_t* bits, long n,
+                     float* out) noexcept nogil:
         cdef const salient_kernels* k = self._kernels
         cdef long d = self.width, wide = 2 * self._hidden, chunk, first, size, row
         cdef long columns = max(2 * d, 4 * self._hidden)
@@ -355,9 +374,11 @@ cdef class Encoder:
             self._kernels.mingru(gates, back.columns, size, h, back.bias, 1, state, out + first * 2 * h + h, 2 * h)
 
     def read(self, const float[:, ::1] types not None, const int32_t[::1] slots not None,
-             const uint16_t[::1] bits not None):
+             const uint16_t[::1] bits not None, const int32_t[::1] begins=None):
         cdef long n = slots.shape[0]
-        self._check(types, slots, bits)
+        if begins is None:
+            begins = np.array([0, n], np.int32)
+        self._check(types, slots, bits, begins)
         reading = Reading(
             np.empty((n, N_TAGS), np.int32),
             np.empty((n, N_TAGS), np.float32),
@@ -387,7 +408,7 @@ cdef class Encoder:
             sums = <float*>malloc(sizeof(float) * CHUNK * self._from_e.columns)
             more = <float*>malloc(sizeof(float) * CHUNK * more_columns)
             if e and sums and more:
-                failed = self._encode(types, slots, bits, n, e)
+                failed = self._encode_all(types, slots, bits, begins, e)
             if not failed:
                 for chunk in range(_chunks(n)):
                     first = chunk * CHUNK
@@ -425,7 +446,8 @@ cdef class Encoder:
         return reading
 
     cdef void _layer(self, const float* x, long ldx, long m, _Layer layer, float* out) noexcept nogil:
-        self._kernels.gemm_whole(x, ldx, m, layer.k, layer.packed, layer.scales, layer.panels, out, layer.columns)
+        self._kernels.gemm_whole(x, ldx, m, layer.k, layer.packed, layer.zeros, layer.scales, layer.panels, out,
+                                 layer.columns)
 
     def relations(self, reading, const int32_t[::1] heads not None):
         cdef const float[:, ::1] label_heads = reading.label_heads, label_deps = reading.label_deps

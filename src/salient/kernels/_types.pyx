@@ -7,10 +7,12 @@ all of Unicode.
 
 import numpy as np
 
-from cpython.unicode cimport PyUnicode_DATA
-from libc.stdint cimport int32_t, uint64_t
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_DecodeASCII
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
-from salient.kernels.types import GRAM as _GRAM, MOST_GRAMS as _MOST_GRAMS, type_row
+from salient.kernels.types import GRAM as _GRAM, MOST_GRAMS as _MOST_GRAMS, norm_of, type_row
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text)
@@ -187,3 +189,60 @@ def type_rows(forms, sizes):
             out[at] = type_row(form, sizes)
         at += 1
     return out
+
+
+def norms_of(forms):
+    cdef unsigned char norm[LONGEST]
+    cdef str form
+    cdef int length
+    made = []
+    for form in forms:
+        if PyUnicode_IS_ASCII(form):
+            length = _norm(<const unsigned char*>PyUnicode_DATA(form), len(form), norm)
+            made.append(PyUnicode_DecodeASCII(<const char*>norm, length, NULL))
+        else:
+            made.append(norm_of(form))
+    return made
+
+
+cdef int32_t _place(const char* word, Py_ssize_t size, const uint8_t* letters, const uint32_t* offsets,
+                    Py_ssize_t n) noexcept nogil:
+    """-2 for offsets that are out of order: they would lead past the letters."""
+    cdef Py_ssize_t low = 0, high = n, middle, length
+    cdef int order
+    while low < high:
+        middle = (low + high) // 2
+        if not offsets[middle] <= offsets[middle + 1] <= offsets[n]:
+            return -2
+        length = offsets[middle + 1] - offsets[middle]
+        order = memcmp(letters + offsets[middle], word, min(length, size))
+        if order == 0 and length == size:
+            return <int32_t>middle
+        if order < 0 or (order == 0 and length < size):
+            low = middle + 1
+        else:
+            high = middle
+    return -1
+
+
+def vocabulary_rows(words, const uint8_t[::1] letters not None, const uint32_t[::1] offsets not None):
+    cdef Py_ssize_t n = offsets.shape[0] - 1, at = 0
+    if n < 0 or offsets[n] > <uint64_t>letters.shape[0]:
+        raise ValueError("the offsets are not those of words in the letters")
+    found = np.full(len(words), -1, np.int32)
+    cdef int32_t[::1] out = found
+    cdef const uint8_t* blob = &letters[0] if letters.shape[0] else NULL
+    cdef str word
+    cdef bytes written
+    if n == 0:
+        return found
+    for word in words:
+        if PyUnicode_IS_ASCII(word):
+            out[at] = _place(<const char*>PyUnicode_DATA(word), len(word), blob, &offsets[0], n)
+        else:
+            written = word.encode("utf-8", "replace")
+            out[at] = _place(PyBytes_AS_STRING(written), len(written), blob, &offsets[0], n)
+        if out[at] < -1:
+            raise ValueError("the offsets are not those of words in the letters")
+        at += 1
+    return found

@@ -1,8 +1,8 @@
 """The network of the language engine, from word types to scores: numpy's word for what it computes.
 
-Layers are products of whole numbers: a row of inputs is in steps of its greatest value, an output's weights are
-in steps of its greatest weight, and there are so few steps that no sum leaves 32 bits. That is about as fine as
-the half floats that weights are stored in, twice as fast as floats where it counts, and exact.
+Layers are products of whole numbers: a row of inputs is in MOST steps of its greatest value, an output's weights
+are in STEPS of its greatest weight. A byte holds either, which makes sums exact and four times as many at once as
+of floats; what is said of texts hardly changes (`docs/decisions/0013`).
 
 The compiled twin computes the same to rounding, and holds one more promise: a token's numbers do not
 depend, to the last bit, on how many types or texts are worked on at once.
@@ -10,6 +10,7 @@ depend, to the last bit, on how many types or texts are worked on at once.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -25,14 +26,14 @@ TAGS = ("upos", "xpos", "feats", "lemma")
 
 SLOPE = 0.1  # of the leaky units
 EPSILON = 1e-5  # of the norms
-STEPS = 2047  # of an output's greatest weight
+MOST, STEPS = 63, 127
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
 class Reading(NamedTuple):
-    """What the network says of a sequence of n tokens."""
+    """What the network says of n tokens."""
 
     tags: Ints
     """(n, 4): the likeliest value of each of TAGS."""
@@ -82,6 +83,7 @@ class Encoder:
         self._weights["conv1.bits"] = _halves(weights["conv1.bits"].T).T
         self.width: int = weights["in.weight"].shape[0] // 2
         self.type_width: int = 7 * self.width
+        self._hidden = weights["gru3.fwd.weight"].shape[0] // 2
 
     @property
     def root(self) -> Floats:
@@ -115,17 +117,33 @@ class Encoder:
         whole = [_product(x, part) for part in np.split(w["conv1.weight"], 3, axis=1)]
         return np.concatenate([x, *whole], axis=1).astype(np.float32)
 
-    def encode(self, types: Floats, slots: Ints, bits: NDArray[np.uint16]) -> Floats:
-        """Read a sequence.
+    def encode(
+        self, types: Floats, slots: Ints, bits: NDArray[np.uint16], begins: Ints | None = None
+    ) -> Floats:
+        """Read sequences.
 
         Args:
             types: (n_slots, type_width): rows that `types` gave.
             slots: (n,): the row of each token's type.
             bits: (n,): bits of each token in its place.
+            begins: (n_sequences + 1,): from 0 to n, the token at which each sequence begins, and n;
+                they are one sequence if None.
 
         Returns:
             (n, 2 * hidden).
+
+        Raises:
+            ValueError, IndexError: the arrays do not fit together.
         """
+        n = len(slots)
+        begins = np.array([0, n], np.int32) if begins is None else begins
+        if not len(begins) or begins[0] != 0 or begins[-1] != n or (np.diff(begins) < 0).any():
+            raise ValueError("the sequences are not those of the tokens")
+        cut = [slice(a, b) for a, b in itertools.pairwise(begins.tolist()) if a < b]
+        parts = [self._sequence(types, slots[part], bits[part]) for part in cut]
+        return np.concatenate([np.zeros((0, 2 * self._hidden), np.float32), *parts])
+
+    def _sequence(self, types: Floats, slots: Ints, bits: NDArray[np.uint16]) -> Floats:
         w, d = self._weights, self.width
         x, after, own, before = np.split(types[slots], [d, 3 * d, 5 * d], axis=1)
         total = own.copy()
@@ -141,10 +159,12 @@ class Encoder:
         x = x + _norm(_both_ways(x, w, "gru4"), w, "gru4")
         return np.asarray(x, np.float32)
 
-    def read(self, types: Floats, slots: Ints, bits: NDArray[np.uint16]) -> Reading:
-        """`encode` a sequence and see what every head says of it."""
+    def read(
+        self, types: Floats, slots: Ints, bits: NDArray[np.uint16], begins: Ints | None = None
+    ) -> Reading:
+        """`encode` sequences and see what every head says of them."""
         w = self._weights
-        e = self.encode(types, slots, bits)
+        e = self.encode(types, slots, bits, begins)
         hidden = _leaky(_linear(e, w, "tags"))
         tags, shares = zip(*(_best(_linear(hidden, w, name)) for name in TAGS), strict=True)
         deps = _leaky(_linear(e, w, "arc.dep"))
@@ -187,8 +207,7 @@ def _linear(x: Floats, weights: Mapping[str, NDArray[Any]], name: str) -> Floats
 
 def _product(x: Floats, weight: Floats) -> Floats:
     """`x @ weight.T` in whole numbers, (n, k) by (outputs, k)."""
-    most = min((2**31 - 1) // (STEPS * x.shape[1]), 2**15 - 1)
-    rows, row_steps = _rounded(x.astype(np.float32), most)
+    rows, row_steps = _rounded(x.astype(np.float32), MOST)
     outputs, output_steps = _rounded(weight.astype(np.float32), STEPS)
     sums = rows @ outputs.T  # whole numbers below 2^31, which float64 holds
     return sums.astype(np.float32) * (output_steps.T * row_steps)

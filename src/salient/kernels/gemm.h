@@ -5,9 +5,9 @@
    and one way of folding them. So the width of the machine's vectors changes nothing either; only a
    machine that cannot multiply and add in one step rounds otherwise.
 
-   Layers of weights are products of whole numbers: a row of inputs and an output's weights are each
-   rounded to steps of their own, fine enough that no sum can leave 32 bits and hardly coarser than
-   the half floats that weights are stored in. Twice the numbers fit in a vector, and the sums are exact.
+   Layers of weights are products of whole numbers of a byte: a row of inputs and an output's weights are each
+   rounded to steps of their own. Four times the numbers fit in a vector, and the sums are exact. Inputs have
+   seven bits and are moved above zero, so that two products of a byte stay within 16 bits, where AVX2 adds them.
 
    The file includes itself once a level: the same code, compiled for AVX-512, for AVX2 and for anything.
    Widths of layers are multiples of SALIENT_LANES.
@@ -24,7 +24,9 @@
 #define SALIENT_PANEL 32 /* columns that are packed side by side */
 #define SALIENT_LANES 16 /* of sums over a row */
 #define SALIENT_EPSILON 1e-5f
-#define SALIENT_STEPS 2047   /* of an output's greatest weight */
+#define SALIENT_STEPS 127    /* of an output's greatest weight */
+#define SALIENT_MOST 63      /* steps of a row's greatest input */
+#define SALIENT_ZERO 64      /* what stands for an input of 0 */
 #define SALIENT_DEEPEST 1024 /* inputs of a layer */
 #define SALIENT_ROWS 64      /* that are rounded at once */
 
@@ -32,8 +34,8 @@ typedef struct {
     /* c[m, 32 * panels] = a[m, k] times what `salient_pack` made. Rows of `a` may overlap. */
     void (*gemm)(const float *a, long lda, long m, long k, const float *packed, long panels, float *c, long ldc);
     /* The same with what `salient_pack_whole` made; k is a multiple of SALIENT_LANES, SALIENT_DEEPEST at most. */
-    void (*gemm_whole)(const float *a, long lda, long m, long k, const int16_t *packed, const float *scales,
-                       long panels, float *c, long ldc);
+    void (*gemm_whole)(const float *a, long lda, long m, long k, const int8_t *packed, const int32_t *zeros,
+                       const float *scales, long panels, float *c, long ldc);
     /* out = norm(max(c[:width] + bias[:width], c[width:] + bias[width:])) (+ residual). `c` is written over. */
     void (*maxout_norm)(float *c, long ldc, long m, long width, const float *bias, const float *gain,
                         const float *shift, const float *residual, long ldr, float *out, long ldo);
@@ -66,21 +68,26 @@ static inline void salient_pack(const float *w, long ldw, long n, long k, float 
     }
 }
 
-/* The same, in steps of each output's greatest weight: pairs of k side by side, and what a step is worth. */
-static inline void salient_pack_whole(const float *w, long ldw, long n, long k, int16_t *packed, float *scales)
+/* The same, in steps of each output's greatest weight: four of k side by side, what inputs of 0 add up to, turned, and
+   what a step is worth. */
+static inline void salient_pack_whole(const float *w, long ldw, long n, long k, int8_t *packed, int32_t *zeros,
+                                      float *scales)
 {
-    for (long first = 0; first < n; first += SALIENT_PANEL, scales += SALIENT_PANEL)
+    for (long first = 0; first < n; first += SALIENT_PANEL, scales += SALIENT_PANEL, zeros += SALIENT_PANEL)
         for (long column = 0; column < SALIENT_PANEL; column++) {
             const float *from = w + (first + column) * ldw;
-            int16_t *to = packed + first * k + 2 * column;
+            int8_t *to = packed + first * k + 4 * column;
             float most = 0;
             if (first + column < n)
                 for (long at = 0; at < k; at++)
                     most = fabsf(from[at]) > most ? fabsf(from[at]) : most;
             scales[column] = most / SALIENT_STEPS;
-            for (long at = 0; at < k; at++)
-                to[at / 2 * 2 * SALIENT_PANEL + at % 2] =
-                    most > 0 ? (int16_t)lrintf(from[at] * (SALIENT_STEPS / most)) : 0;
+            zeros[column] = 0;
+            for (long at = 0; at < k; at++) {
+                int8_t whole = most > 0 ? (int8_t)lrintf(from[at] * (SALIENT_STEPS / most)) : 0;
+                to[at / 4 * 4 * SALIENT_PANEL + at % 4] = whole;
+                zeros[column] -= SALIENT_ZERO * whole;
+            }
         }
 }
 
@@ -94,7 +101,9 @@ static inline void salient_pack_whole(const float *w, long ldw, long n, long k, 
 #define LANES 4
 #define TILE_ROWS 6
 #define VMAX(a, b) ((V)((((a) > (b)) & (I)(a)) | (~((a) > (b)) & (I)(b))))
-#define ADDED(sum, a, b) ((sum) + ((a) << 16 >> 16) * ((b) << 16 >> 16) + ((a) >> 16) * ((b) >> 16))
+#define ADDED(sum, a, b) \
+    ((sum) + ((a) & 255) * ((b) << 24 >> 24) + ((a) >> 8 & 255) * ((b) << 16 >> 24) + \
+     ((a) >> 16 & 255) * ((b) << 8 >> 24) + ((a) >> 24) * ((b) >> 24))
 #include "gemm.h"
 #ifdef SALIENT_X86
 #define SALIENT_NAME(x) x##_avx2
@@ -102,14 +111,16 @@ static inline void salient_pack_whole(const float *w, long ldw, long n, long k, 
 #define LANES 8
 #define TILE_ROWS 6
 #define VMAX(a, b) ((V)_mm256_max_ps((__m256)(a), (__m256)(b)))
-#define ADDED(sum, a, b) ((I)_mm256_add_epi32((__m256i)(sum), _mm256_madd_epi16((__m256i)(a), (__m256i)(b))))
+#define ADDED(sum, a, b) \
+    ((I)_mm256_add_epi32((__m256i)(sum), _mm256_madd_epi16(_mm256_maddubs_epi16((__m256i)(a), (__m256i)(b)), \
+                                                           _mm256_set1_epi16(1))))
 #include "gemm.h"
 #define SALIENT_NAME(x) x##_avx512
 #define SALIENT_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma")))
 #define LANES 16
 #define TILE_ROWS 8
 #define VMAX(a, b) ((V)_mm512_max_ps((__m512)(a), (__m512)(b)))
-#define ADDED(sum, a, b) ((I)_mm512_dpwssd_epi32((__m512i)(sum), (__m512i)(a), (__m512i)(b)))
+#define ADDED(sum, a, b) ((I)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(a), (__m512i)(b)))
 #include "gemm.h"
 #endif
 
@@ -135,12 +146,12 @@ static const salient_kernels *salient_level(int level)
 #define I SALIENT_NAME(salient_i)
 #define U SALIENT_NAME(salient_u)
 #define IU SALIENT_NAME(salient_iu)
-#define H SALIENT_NAME(salient_h)
+#define B SALIENT_NAME(salient_b)
 typedef float V __attribute__((vector_size(4 * LANES)));
 typedef float U __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t I __attribute__((vector_size(4 * LANES)));
 typedef int32_t IU __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int16_t H __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+typedef uint8_t B __attribute__((vector_size(LANES), aligned(1), may_alias));
 #define LOAD(p) ((V)(*(const U *)(p)))
 #define STORE(p, v) (*(U *)(p) = (v))
 #define ALL(x) ((float)(x) - (V){0})
@@ -197,21 +208,21 @@ static SALIENT_TARGET void SALIENT_NAME(gemm)(const float *a, long lda, long m, 
         }
 }
 
-/* As `tile`, of whole numbers in pairs; `steps` are what a row's and `scales` what a column's are worth. */
-INLINE void SALIENT_NAME(tile_whole)(const int rows, const int16_t *a, const float *steps, long k, const int16_t *b,
-                                     const float *scales, float *c, long ldc)
+/* As `tile`, of whole numbers in fours; `steps` are what a row's and `scales` what a column's are worth. */
+INLINE void SALIENT_NAME(tile_whole)(const int rows, const uint8_t *a, const float *steps, long k, const int8_t *b,
+                                     const int32_t *zeros, const float *scales, float *c, long ldc)
 {
-    I sum[TILE_ROWS][2];
+    I sum[TILE_ROWS][2], zero0 = *(const IU *)zeros, zero1 = *(const IU *)(zeros + LANES);
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
-        sum[row][0] = sum[row][1] = (I){0};
-    for (long at = 0; at < k; at += 2) {
-        I b0 = *(const IU *)(b + at * SALIENT_PANEL), b1 = *(const IU *)(b + at * SALIENT_PANEL + 2 * LANES);
+        sum[row][0] = zero0, sum[row][1] = zero1;
+    for (long at = 0; at < k; at += 4) {
+        I b0 = *(const IU *)(b + at * SALIENT_PANEL), b1 = *(const IU *)(b + at * SALIENT_PANEL + 4 * LANES);
 #pragma GCC unroll 8
         for (int row = 0; row < rows; row++) {
-            int32_t pair;
-            memcpy(&pair, a + row * k + at, sizeof pair);
-            I each = pair - (I){0};
+            int32_t four;
+            memcpy(&four, a + row * k + at, sizeof four);
+            I each = four - (I){0};
             sum[row][0] = ADDED(sum[row][0], each, b0);
             sum[row][1] = ADDED(sum[row][1], each, b1);
         }
@@ -223,11 +234,10 @@ INLINE void SALIENT_NAME(tile_whole)(const int rows, const int16_t *a, const flo
                   __builtin_convertvector(sum[row][half], V) * (LOAD(scales + half * LANES) * ALL(steps[row])));
 }
 
-/* Rows in steps of each one's greatest value, so few that no sum of k products leaves 32 bits. */
-INLINE void SALIENT_NAME(rounded)(const float *a, long lda, long m, long k, int16_t *whole, float *steps)
+/* Rows in steps of each one's greatest value, moved above zero. */
+INLINE void SALIENT_NAME(rounded)(const float *a, long lda, long m, long k, uint8_t *whole, float *steps)
 {
-    long most = INT32_MAX / (SALIENT_STEPS * k);
-    float limit = most < INT16_MAX ? (float)most : (float)INT16_MAX;
+    const float limit = SALIENT_MOST;
     for (long row = 0; row < m; row++, a += lda, whole += k) {
         V high = ALL(0);
         float lanes[LANES], greatest = 0;
@@ -242,37 +252,40 @@ INLINE void SALIENT_NAME(rounded)(const float *a, long lda, long m, long k, int1
         V times = ALL(greatest > 0 ? limit / greatest : 0);
         for (long at = 0; at < k; at += LANES) {
             V shifted = LOAD(a + at) * times + ALL(12582912.0f); /* rounds to whole numbers */
-            *(H *)(whole + at) = __builtin_convertvector((I)shifted - 0x4b400000, H);
+            *(B *)(whole + at) = __builtin_convertvector((I)shifted - (0x4b400000 - SALIENT_ZERO), B);
         }
     }
 }
 
-static SALIENT_TARGET void SALIENT_NAME(gemm_whole)(const float *a, long lda, long m, long k, const int16_t *packed,
-                                                    const float *scales, long panels, float *c, long ldc)
+static SALIENT_TARGET void SALIENT_NAME(gemm_whole)(const float *a, long lda, long m, long k, const int8_t *packed,
+                                                    const int32_t *zeros, const float *scales, long panels, float *c,
+                                                    long ldc)
 {
-    int16_t whole[SALIENT_ROWS * SALIENT_DEEPEST];
+    uint8_t whole[SALIENT_ROWS * SALIENT_DEEPEST];
     float steps[SALIENT_ROWS];
     for (long first = 0; first < m; first += SALIENT_ROWS) {
         long size = m - first < SALIENT_ROWS ? m - first : SALIENT_ROWS;
         SALIENT_NAME(rounded)(a + first * lda, lda, size, k, whole, steps);
         for (long panel = 0; panel < panels; panel++)
             for (long part = 0; part < SALIENT_PANEL; part += 2 * LANES) {
-                const int16_t *b = packed + panel * k * SALIENT_PANEL + 2 * part, *from = whole;
+                const int8_t *b = packed + panel * k * SALIENT_PANEL + 4 * part;
+                const uint8_t *from = whole;
+                const int32_t *zero = zeros + panel * SALIENT_PANEL + part;
                 const float *scale = scales + panel * SALIENT_PANEL + part, *step = steps;
                 float *to = c + first * ldc + panel * SALIENT_PANEL + part;
                 long row = 0;
                 for (; row + TILE_ROWS <= size; row += TILE_ROWS, from += TILE_ROWS * k, step += TILE_ROWS, to += TILE_ROWS * ldc)
-                    SALIENT_NAME(tile_whole)(TILE_ROWS, from, step, k, b, scale, to, ldc);
+                    SALIENT_NAME(tile_whole)(TILE_ROWS, from, step, k, b, zero, scale, to, ldc);
                 switch (size - row) {
 #if TILE_ROWS > 6
-                case 7: SALIENT_NAME(tile_whole)(7, from, step, k, b, scale, to, ldc); break;
-                case 6: SALIENT_NAME(tile_whole)(6, from, step, k, b, scale, to, ldc); break;
+                case 7: SALIENT_NAME(tile_whole)(7, from, step, k, b, zero, scale, to, ldc); break;
+                case 6: SALIENT_NAME(tile_whole)(6, from, step, k, b, zero, scale, to, ldc); break;
 #endif
-                case 5: SALIENT_NAME(tile_whole)(5, from, step, k, b, scale, to, ldc); break;
-                case 4: SALIENT_NAME(tile_whole)(4, from, step, k, b, scale, to, ldc); break;
-                case 3: SALIENT_NAME(tile_whole)(3, from, step, k, b, scale, to, ldc); break;
-                case 2: SALIENT_NAME(tile_whole)(2, from, step, k, b, scale, to, ldc); break;
-                case 1: SALIENT_NAME(tile_whole)(1, from, step, k, b, scale, to, ldc); break;
+                case 5: SALIENT_NAME(tile_whole)(5, from, step, k, b, zero, scale, to, ldc); break;
+                case 4: SALIENT_NAME(tile_whole)(4, from, step, k, b, zero, scale, to, ldc); break;
+                case 3: SALIENT_NAME(tile_whole)(3, from, step, k, b, zero, scale, to, ldc); break;
+                case 2: SALIENT_NAME(tile_whole)(2, from, step, k, b, zero, scale, to, ldc); break;
+                case 1: SALIENT_NAME(tile_whole)(1, from, step, k, b, zero, scale, to, ldc); break;
                 }
             }
     }
@@ -460,7 +473,7 @@ static const salient_kernels SALIENT_NAME(kernels) = {
 #undef U
 #undef I
 #undef IU
-#undef H
+#undef B
 #undef ADDED
 #undef LOAD
 #undef STORE

@@ -6,6 +6,8 @@ engine works it out once a type and remembers it.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import unicodedata
 from collections.abc import Sequence
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from salient.kernels.hashing import hash_bytes
 
-__all__ = ["type_rows"]
+__all__ = ["norms_of", "type_rows", "vocabulary_rows"]
 
 NORM, SUFFIX_3, PREFIX_3, SUFFIX_2, SUFFIX_4, SHAPE, GRAM = range(7)
 """Kinds of features: the byte that is hashed before the string, and the columns of `type_rows`."""
@@ -134,3 +136,41 @@ def type_rows(forms: Sequence[str], sizes: Sequence[int]) -> NDArray[np.int32]:
         raise ValueError(f"{list(sizes)} are not the rows of seven tables")
     rows = [type_row(form, sizes) for form in forms]
     return np.array(rows, np.int32).reshape(-1, GRAM + 1 + MOST_GRAMS)
+
+
+def norms_of(forms: Sequence[str]) -> list[str]:
+    """`norm_of` each."""
+    return [norm_of(form) for form in forms]
+
+
+def vocabulary_rows(
+    words: Sequence[str], letters: NDArray[np.uint8], offsets: NDArray[np.uint32]
+) -> NDArray[np.int32]:
+    """Find words in a sorted vocabulary.
+
+    Args:
+        letters: the vocabulary's words in UTF-8, sorted by their bytes, one after the other.
+        offsets: (n_known + 1,): where each begins, and the end of the last.
+
+    Returns:
+        (n_words,) int32: the number of each word, or -1.
+
+    Raises:
+        ValueError: there are no offsets, or they do not lie in the letters, as far as they are looked at.
+
+    Cost: O(log n_known) comparisons a word.
+    """
+    if (
+        not len(offsets)
+        or (np.diff(offsets.astype(np.int64)) < 0).any()
+        or offsets[-1] > len(letters)
+    ):
+        raise ValueError("the offsets are not those of words in the letters")
+    blob, ends = letters.tobytes(), offsets.tolist()
+    known = [blob[a:b] for a, b in itertools.pairwise(ends)]
+    found = []
+    for word in words:
+        wanted = word.encode("utf-8", "replace")
+        at = bisect.bisect_left(known, wanted)
+        found.append(at if at < len(known) and known[at] == wanted else -1)
+    return np.array(found, np.int32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from salient.errors import Misconfigured
 from salient.model import Annotations, Text
@@ -31,12 +31,17 @@ LABELS = (
 )  # fmt: skip
 
 
+AHEAD: Final = 32
+"""Texts that an engine may have drawn and not yet given back."""
+
+
 class Engine(ABC):
     """Annotates texts.
 
     What every engine promises, and `tests/contract/test_engines.py` checks:
 
-    - One annotation per text, in order, drawn lazily: memory does not grow with the texts.
+    - One annotation per text, in order, drawn lazily: memory does not grow with the texts. An engine may read
+      ahead of what it gives, by AHEAD texts at most, since short ones are cheaper together.
     - A text's annotation depends on that text, the gazetteer and `component` alone: the same bytes
       in a batch or by itself, on every run.
     - Tokens and spans lie in the text, in order; they hold no white space at their ends; tokens do

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from salient.nlp import cues
 from salient.nlp.gazetteer import Gazetteer, find_few
@@ -266,12 +266,36 @@ def _agreed(
     cores = {without_form(_surface(c)) for c in companies}
     spread += [(core, "ORG") for core in cores if " " in core and core not in label_of]
     overlooked = [
-        (a, b, label) for a, b, label in find_few(sorted(spread), text, cut)
+        (a, b, label) for a, b, label in find_few(sorted(_elsewhere(spread, text, kept)), text, cut)
         if text[a].isupper() or not text[a].islower()
     ]  # fmt: skip
     whole = [row for row in overlooked if " " in text[row[0] : row[1]]]
     pieces = [row for row in relabelled if not _is_piece(row, whole)]
     return _without_overlap([pieces, overlooked])
+
+
+def _elsewhere(
+    names: Sequence[tuple[str, str]], text: str, kept: Sequence[tuple[int, int, str]]
+) -> Iterator[tuple[str, str]]:
+    """Of a short text, those names that may be in it once more than they are kept; of a long one, all.
+
+    A name's first word is counted: if it is not there more often than mentions that hold the whole name, they hold
+    each place of it.
+    """
+    if len(text) > _SHORT:
+        yield from names
+        return
+    folded = text.casefold()
+    surfaces = [" ".join(text[a:b].casefold().split()) for a, b, _ in kept]
+    for name, label in names:
+        whole = name.casefold()
+        first = _FIRST_WORD.search(whole)
+        if first is None or folded.count(first.group()) > sum(whole in s for s in surfaces):
+            yield name, label
+
+
+_FIRST_WORD = re.compile(r"[^\W_]+")
+_SHORT = 4000  # characters, so that counting costs less than looking all words up
 
 
 def _is_piece(row: tuple[int, int, str], whole: Sequence[tuple[int, int, str]]) -> bool:

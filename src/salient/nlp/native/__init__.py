@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final, final
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from salient.kernels import span_types
 from salient.model import Annotations, Kind, Strings, Text
-from salient.nlp import Engine, grammar, keyphrases, mentions
+from salient.nlp import AHEAD, Engine, grammar, keyphrases, mentions
 from salient.nlp.assembly import Rows, assembled, join
 from salient.nlp.casing import Casing
 from salient.nlp.gazetteer import Gazetteer
@@ -23,6 +24,7 @@ from salient.nlp.legal_forms import READ_AS, STOPPED_FORMS
 from salient.nlp.mentions import Row
 from salient.nlp.native import features, tokenizer
 from salient.nlp.native.network import (
+    Asked,
     Loaded,
     Network,
     Parsed,
@@ -40,12 +42,15 @@ PIECE_TOKENS: Final = 1000
 the network remembers.
 """
 
+TOGETHER: Final = 6000
+"""Characters of short texts that are read at once: about as many tokens as a piece has."""
+
 LONGEST_NAME: Final = 60
 """Tokens. What the network takes for a longer name is none, and what is done to names may cost the square of
 their length.
 """
 
-_REVISION = "2"
+_REVISION = "3"
 """Of this module and those that it is made of: part of the engine's version."""
 
 
@@ -76,7 +81,7 @@ class NativeEngine(Engine):
     def _loaded(self) -> Loaded:
         return open_model(self._directory)
 
-    @property
+    @cached_property
     def version(self) -> str:
         model = self._loaded().model.digest
         parts = (_REVISION, model, mentions.RULES_VERSION, tokenizer.digest())
@@ -91,44 +96,106 @@ class NativeEngine(Engine):
     ) -> Iterator[Annotations]:
         if self._network is None:
             self._network = Network(self._loaded())
-        known = self._network.description.language
-        for text in texts:
-            language, score = identify_text(text)
-            if language == known or (language == UNDETERMINED and is_latin(text.text)):
-                yield self._annotate(self._network, text, language, score, gazetteer)
-            else:
-                yield self._rules.annotate_as(text, language, score, gazetteer)
+        for group in _groups(texts):
+            yield from self._annotate_all(self._network, group, gazetteer)
 
-    def _annotate(
-        self,
-        network: Network,
-        text: Text,
-        language: str,
-        score: float,
-        gazetteer: Gazetteer | None,
-    ) -> Annotations:
-        strings = Strings()
+    def _annotate_all(
+        self, network: Network, texts: Sequence[Text], gazetteer: Gazetteer | None
+    ) -> Iterator[Annotations]:
+        told = [identify_text(text) for text in texts]
+        begun = [
+            _Begun.of(text, language, gazetteer) if self._reads(network, text, language) else None
+            for text, language in zip(texts, told, strict=True)
+        ]
+        read = _read(network, [one for one in begun if one])
+        engine = mentions.component_with(self.component, gazetteer)
+        for text, language, one in zip(texts, told, begun, strict=True):
+            if one is None:
+                yield self._rules.annotate_as(text, *language, gazetteer)
+            else:
+                yield one.ended(engine, network, next(read))
+
+    def _reads(self, network: Network, text: Text, language: tuple[str, float]) -> bool:
+        known = network.description.language
+        return language[0] == known or (language[0] == UNDETERMINED and is_latin(text.text))
+
+
+def _groups(texts: Iterable[Text]) -> Iterator[list[Text]]:
+    """Short texts that follow each other, together; a long one by itself."""
+    group: list[Text] = []
+    size = 0
+    try:
+        for text in texts:
+            if group and size + len(text.text) > TOGETHER:
+                yield group
+                group, size = [], 0
+            group.append(text)
+            size += len(text.text)
+            if size > TOGETHER or len(group) == AHEAD:
+                yield group
+                group, size = [], 0
+    except Exception:
+        if group:
+            yield group  # what came before the source failed is annotated all the same
+        raise
+    if group:
+        yield group
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A text, up to what the network is asked of it."""
+
+    text: Text
+    language: tuple[str, float]
+    cut: list[Unit]
+    known: list[Row]
+    values: list[Row]
+
+    @classmethod
+    def of(cls, text: Text, language: tuple[str, float], gazetteer: Gazetteer | None) -> _Begun:
         cut = list(units(text))
         known = gazetteer.find(text.text, cut) if gazetteer else []
-        values = grammar.find(text.text, cut)
+        return cls(text, language, cut, known, grammar.find(text.text, cut))
+
+    def pieces(self) -> Iterator[tuple[_Piece, Asked]]:
         # Companies that their legal form gives away are as good as known ones.
-        told = mentions.combine((), [row for row in values if row[2] == "ORG"], known)
+        companies = [row for row in self.values if row[2] == "ORG"]
+        told = mentions.combine((), companies, self.known)
+        for piece in _pieces(self.text.text, self.cut):
+            yield piece, piece.asked(told)
+
+    def ended(
+        self, engine: str, network: Network, read: Iterable[tuple[_Piece, Parsed]]
+    ) -> Annotations:
+        """All that is made of the text."""
+        text, cut, strings = self.text.text, self.cut, Strings()
         parts: list[Rows] = []
         found: dict[tuple[int, int, str], float] = {}
-        for piece in _pieces(text.text, cut):
-            parsed = piece.read(network, told)
+        for piece, parsed in read:
             parts.append(_rows(network, piece, parsed, strings))
             found |= _named(network, piece, parsed)
-        parts += [rule_rows(text.text, unit, strings) for unit in cut if not unit.prose]
+        parts += [rule_rows(text, unit, strings) for unit in cut if not unit.prose]
         tokens = join(parts)
         names = [
             (a, b, label, found.get((a, b, label), usual))
-            for a, b, label, usual in mentions.refine(text.text, found, cut, values)
+            for a, b, label, usual in mentions.refine(text, found, cut, self.values)
         ]
-        combined = mentions.combine(names, values, known)
-        phrases = keyphrases.extract(text.text, tokens, strings.table(), cut)
-        engine = mentions.component_with(self.component, gazetteer)
-        return assembled(engine, (language, score), strings, tokens, combined, phrases)
+        combined = mentions.combine(names, self.values, self.known)
+        phrases = keyphrases.extract(text, tokens, strings.table(), cut)
+        return assembled(engine, self.language, strings, tokens, combined, phrases)
+
+
+def _read(network: Network, texts: Sequence[_Begun]) -> Iterator[Iterable[tuple[_Piece, Parsed]]]:
+    """What the network says of the pieces of each text: of short ones at once, of a long one as it goes."""
+    if len(texts) == 1:
+        yield ((piece, network.read([asked])[0]) for piece, asked in texts[0].pieces())
+        return
+    cut = [list(text.pieces()) for text in texts]
+    asked = [asked for pieces in cut for _, asked in pieces]
+    parsed = iter(network.read(asked) if asked else ())
+    for pieces in cut:
+        yield [(piece, next(parsed)) for piece, _ in pieces]
 
 
 def open_scheme(rest: str) -> NativeEngine:
@@ -149,7 +216,8 @@ class _Piece:
     """Rows, half-open, of units that were in capitals."""
     text: str
 
-    def read(self, network: Network, known: Sequence[Row]) -> Parsed:
+    def asked(self, known: Sequence[Row]) -> Asked:
+        """What the network is asked; `known` are the text's sure names."""
         begin = int(self.start[0])
         points = self.text[begin : int(self.end[-1])].encode("utf-32-le", "surrogatepass")
         characters = np.frombuffer(points, np.uint32)
@@ -162,7 +230,7 @@ class _Piece:
         if known:
             bits |= known_bits(self.start, self.end, known)
         words = replace(self.words, read_as=self._companies_words(known))
-        return network.read(words, bits, must, may)
+        return Asked(words, bits, must, may)
 
     def _after_stopped_forms(self) -> NDArray[np.bool_]:
         """(n - 1,): "Acme Corp. It ...": the form's stop is the sentence's as well."""
@@ -275,17 +343,12 @@ def _rows(network: Network, piece: _Piece, parsed: Parsed, strings: Strings) -> 
         end=piece.end,
         lemma=strings.codes(lemmas)[lemma_of],
         upos=_coded(parsed.tags[:, 0], about.upos, strings),
-        xpos=_coded(parsed.tags[:, 1], _plain(about.xpos), strings),
-        feats=_coded(parsed.tags[:, 2], _plain(about.feats), strings),
+        xpos=_coded(parsed.tags[:, 1], network.xpos, strings),
+        feats=_coded(parsed.tags[:, 2], network.feats, strings),
         head=parsed.heads,
         deprel=_coded(parsed.relations, about.relations, strings),
         sent_start=sent_start,
     )
-
-
-def _plain(names: Sequence[str]) -> list[str]:
-    """Without the sign by which treebanks write that there is nothing."""
-    return ["" if name == "_" else name for name in names]
 
 
 def _coded(numbers: NDArray[np.int32], names: Sequence[str], strings: Strings) -> NDArray[np.int32]:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.kernels.types import GRAM, MOST_GRAMS, PLAIN, norm_of
+from salient.kernels.types import GRAM, MOST_GRAMS, PLAIN
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
-    from salient.kernels.types import type_rows
+    from salient.kernels.types import norms_of, type_rows
 else:
-    from salient.kernels._types import type_rows
+    from salient.kernels._types import norms_of, type_rows
 
 TABLES: Final = ((32768, 64), (8192, 32), (8192, 32), (2048, 32), (16384, 32), (4096, 32))
 """Rows and width of the hashed tables: norm, suffix 3, prefix 3, suffix 2, suffix 4, shape."""
@@ -83,7 +83,7 @@ def rows(forms: Sequence[str]) -> TypeRows:
 
 def norms(forms: Sequence[str]) -> list[str]:
     """The key of each form in the vocabulary of word vectors."""
-    return [norm_of(form) for form in forms]
+    return norms_of(forms)
 
 
 def flag_columns(flags: NDArray[np.uint32], n_bits: int = N_FLAGS) -> NDArray[np.float32]:

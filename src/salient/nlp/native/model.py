@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,11 @@ from salient.errors import Corrupt, InvalidInput, Misconfigured
 from salient.learning import mapped
 from salient.nlp import LABELS
 from salient.nlp.native import features
+
+if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
+    from salient.kernels.types import vocabulary_rows
+else:
+    from salient.kernels._types import vocabulary_rows
 
 FORMAT: Final = 1
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
@@ -70,23 +76,14 @@ class Words:
     """A sorted vocabulary in one stretch of UTF-8, mapped."""
 
     def __init__(self, letters: NDArray[np.uint8], offsets: NDArray[np.uint32]) -> None:
-        # A view: its items are Python's numbers, which numpy's would be slow to become.
-        self._letters, self._offsets = letters.tobytes(), offsets.data
+        self._letters, self._offsets = letters, offsets
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
-    def find(self, word: str) -> int:
-        """The word's number, or -1. Cost: O(log n) comparisons."""
-        wanted, low, high = word.encode("utf-8", "replace"), 0, len(self)
-        letters, offsets = self._letters, self._offsets
-        while low < high:
-            middle = (low + high) // 2
-            here = letters[offsets[middle] : offsets[middle + 1]]
-            if here == wanted:
-                return middle
-            low, high = (middle + 1, high) if here < wanted else (low, middle)
-        return -1
+    def rows(self, words: Sequence[str]) -> NDArray[np.int32]:
+        """The number of each word, or -1. Cost: O(log n) comparisons a word."""
+        return vocabulary_rows(words, self._letters, self._offsets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,8 @@ else:
     from salient.kernels._types import type_rows
     from salient.kernels._words import first_uses
 
-MOST_TYPES: Final = 8192
-"""Word types that are remembered: 44 MB at the shipped model's width. New ones take the place of those that
+MOST_TYPES: Final = 4096
+"""Word types that are remembered: 22 MB at the shipped model's width. New ones take the place of those that
 were not seen for the longest time.
 """
 
@@ -49,7 +50,10 @@ _SCALED = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parsed:
-    """A sequence of n tokens, read. Shares are probabilities, as far as the model's temperatures make them so."""
+    """A sequence of n tokens, read. Shares are probabilities, as far as the model's temperatures make them so.
+
+    Arrays may be views of those of sequences that were read with it.
+    """
 
     tags: Ints
     """(n, 4): numbers of upos, xpos, feats and the lemma's rule."""
@@ -85,6 +89,19 @@ class Words:
     def of(cls, forms: Sequence[str]) -> Words:
         numbers = {form: at for at, form in enumerate(dict.fromkeys(forms))}
         return cls(list(numbers), np.array([numbers[form] for form in forms], np.int32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A sequence of n tokens to be read; n is 1 at least."""
+
+    words: Words
+    bits: NDArray[np.uint16]
+    """(n,): of each token in its place, as `features` has them."""
+    must: NDArray[np.bool_]
+    """(n,): sentences that begin for sure, as in `decode.sentence_bounds`."""
+    may: NDArray[np.bool_]
+    """(n,): where sentences can begin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,30 +142,26 @@ class Network:
         self._root = _number(about.relations, "root", *others)
         self._loose = _number(about.relations, "parataxis", "dep", *others, "root")
         self._not_root = _number(about.relations, "dep", *others, "root")
+        self.xpos, self.feats = _plain(about.xpos), _plain(about.feats)
 
     @property
     def description(self) -> Description:
         return self._loaded.model.description
 
-    def read(
-        self,
-        words: Words,
-        bits: NDArray[np.uint16],
-        must: NDArray[np.bool_],
-        may: NDArray[np.bool_],
-    ) -> Parsed:
-        """Read a sequence of tokens.
+    def read(self, asked: Sequence[Asked]) -> list[Parsed]:
+        """Read sequences of tokens, none of which sees another.
 
-        Args:
-            bits: of each token in its place, as `features` has them.
-            must: sentences that begin for sure, as in `decode.sentence_bounds`.
-            may: where sentences can begin.
+        Many short ones at once cost what one long one costs.
 
         Cost: linear in the tokens.
         """
         encoder = self._loaded.encoder
-        table, slots = self._types.slots(words)
-        reading = encoder.read(table, slots, bits)
+        table, slots = self._types.slots([one.words for one in asked])
+        sizes = [len(one.bits) for one in asked]
+        begins = np.zeros(len(sizes) + 1, np.int32)
+        np.cumsum(sizes, out=begins[1:])
+        reading = encoder.read(table, slots, _together([one.bits for one in asked]), begins)
+        must, may = (_together([getattr(one, name) for one in asked]) for name in ("must", "may"))
         sentences, stretches = decode.sentence_bounds(reading.start, must, may, self._likely)
         heads, head_shares = trees(
             reading.heads, reading.deps, encoder.root, self._loaded.distance, stretches
@@ -161,10 +174,11 @@ class Network:
         relations[loose] = self._loose
         entities, entity_shares = entity_spans(reading.entities, sentences)
         starts = np.float32(0.5) + np.float32(0.5) * np.tanh(reading.start / np.float32(2))
-        return Parsed(
+        whole = Parsed(
             reading.tags, reading.shares, sentences, starts, heads, head_shares, relations,
             relation_shares, entities, entity_shares,
         )  # fmt: skip
+        return [whole] if len(asked) == 1 else _apart(whole, begins)
 
     def lemmas(self, words: Words, parsed: Parsed) -> tuple[list[str], Ints]:
         """Lemmas: by the lexicon, else by the rule that the network chose, else the form itself.
@@ -185,24 +199,33 @@ class Network:
                 strict=True,
             ),
         )
+        keys = [(forms[number], tag, rule) for number, tag, rule in rows]
         known = self._lemmas
         if len(known) > _MOST_LEMMAS:
             known.clear()
-        found = []
-        for number, tag, rule in rows:
-            key = (forms[number], tag, rule)
-            lemma = known.get(key)
-            if lemma is None:
-                lemma = known[key] = self._lemma(*key)
-            found.append(lemma)
-        return found, numbers
+        if new := [key for key in keys if key not in known]:
+            known.update(zip(new, self._worked_out(new), strict=True))
+        return list(map(known.__getitem__, keys)), numbers
 
-    def _lemma(self, form: str, upos: int, choice: int) -> str:
+    def _worked_out(self, keys: Sequence[tuple[str, int, int]]) -> list[str]:
         model = self._loaded.model
-        small = form.lower()
-        at = model.lexicon.find(f"{small}\t{model.description.upos[upos]}")
-        rule = int(model.lexicon_rules[at]) if at >= 0 else choice
-        return decode.lemma_by(model.description.rules[rule], form) or small
+        tags, rules = model.description.upos, model.description.rules
+        small = [form.lower() for form, _, _ in keys]
+        asked = [f"{form}\t{tags[upos]}" for form, (_, upos, _) in zip(small, keys, strict=True)]
+        places = model.lexicon.rows(asked).tolist()
+        chosen = [
+            int(model.lexicon_rules[at]) if at >= 0 else choice
+            for at, (_, _, choice) in zip(places, keys, strict=True)
+        ]
+        return [
+            decode.lemma_by(rules[rule], form) or low
+            for rule, low, (form, _, _) in zip(chosen, small, keys, strict=True)
+        ]
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    """Without the sign by which treebanks write that there is nothing."""
+    return ["" if name == "_" else name for name in names]
 
 
 def _number(names: Sequence[str], *wanted: str) -> int:
@@ -221,22 +244,25 @@ class _Types:
         self._used = np.zeros(MOST_TYPES, np.int64)
         self._now = 0
 
-    def slots(self, words: Words) -> tuple[Floats, Ints]:
-        """A table, and the row of each word in it; good until the next call."""
-        forms = [words.read_as.get(f, f) for f in words.forms] if words.read_as else words.forms
+    def slots(self, sequences: Sequence[Words]) -> tuple[Floats, Ints]:
+        """A table, and the row in it of each word of the sequences; good until the next call."""
+        forms, types = _one_list(sequences)
         found = list(map(self._slots.get, forms))
         self._now += 1
         if None in found:
-            if len(found) > MOST_TYPES:  # more at once than are remembered: a table for them alone
-                return self._worked_out(forms), words.types
             missing = (form for form, slot in zip(forms, found, strict=True) if slot is None)
             new = list(dict.fromkeys(missing))
-            self._used[[slot for slot in found if slot is not None]] = self._now
+            known = {slot for slot in found if slot is not None}
+            if (
+                len(new) + len(known) > MOST_TYPES
+            ):  # more than are remembered: a table for them alone
+                return self._worked_out(forms), types
+            self._used[list(known)] = self._now
             self._add(new)
             found = list(map(self._slots.get, forms))
         rows = np.array(found, np.int32)
         self._used[rows] = self._now
-        return self._table, rows[words.types]
+        return self._table, rows[types]
 
     def _add(self, forms: Sequence[str]) -> None:
         if len(forms) > len(self._free):
@@ -257,8 +283,44 @@ class _Types:
         rows = type_rows(forms, features.SIZES)
         words = np.zeros(len(forms), np.int32)
         if len(self._vocabulary):
-            words[:] = [1 + self._vocabulary.find(norm) for norm in features.norms(forms)]
+            words = self._vocabulary.rows(features.norms(forms)) + np.int32(1)
         return self._encoder.types(rows, words)
+
+
+def _one_list(sequences: Sequence[Words]) -> tuple[Sequence[str], Ints]:
+    """The forms of all sequences, and which of them each word is."""
+    read = [
+        [words.read_as.get(f, f) for f in words.forms] if words.read_as else words.forms
+        for words in sequences
+    ]
+    if len(read) == 1:
+        return read[0], sequences[0].types
+    sizes = np.cumsum([0, *map(len, read)], dtype=np.int32).tolist()
+    types = [words.types + size for words, size in zip(sequences, sizes, strict=False)]
+    return list(itertools.chain.from_iterable(read)), np.concatenate(types)
+
+
+def _together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _apart(whole: Parsed, begins: Ints) -> list[Parsed]:
+    """Sequences that were read together, each with rows of its own."""
+    sentences = np.searchsorted(whole.sentences, begins).tolist()
+    entities = np.searchsorted(whole.entities[:, 0], begins).tolist()
+    edges = begins.tolist()
+    made = []
+    for at, (a, b) in enumerate(itertools.pairwise(edges)):
+        first, last = entities[at], entities[at + 1]
+        made.append(
+            Parsed(
+                whole.tags[a:b], whole.tag_shares[a:b], whole.sentences[sentences[at] : sentences[at + 1] + 1] - a,
+                whole.starts[a:b], whole.heads[a:b] - a, whole.head_shares[a:b], whole.relations[a:b],
+                whole.relation_shares[a:b], whole.entities[first:last] - np.array([a, a, 0], np.int32),
+                whole.entity_shares[first:last],
+            )
+        )  # fmt: skip
+    return made
 
 
 def known_bits(

@@ -7,7 +7,7 @@ import pytest
 from salient.kernels._types import type_rows
 
 from salient.kernels import _encoder, encoder
-from salient.nlp.native import features, model
+from salient.nlp.native import SHIPPED, features, model
 from tests.unit.nlp.native import random_models as random
 
 FORMS = [
@@ -59,8 +59,8 @@ def fast(request, read):
 
 
 def rows_of(read, forms):
-    words = [1 + read.vocabulary.find(n) for n in features.norms(forms)]
-    return type_rows(forms, features.SIZES), np.array(words, np.int32)
+    words = read.vocabulary.rows(features.norms(forms)) + np.int32(1)
+    return type_rows(forms, features.SIZES), words
 
 
 def sequence(n, seed=1):
@@ -105,6 +105,25 @@ def test_readings_agree(read, slow, fast, n):
     close(fast.root, slow.root)
 
 
+def test_rounding_changes_little_of_what_the_shipped_model_says(monkeypatch):
+    text = (
+        "The old ship carried two passengers from Bergen to the Faroe Islands, said Mr. Olsen, who had sold "
+        "it to Acme Corp. in 1999. Nobody knew why she sank; a court in Oslo will hear the case next week. "
+    )
+    read = model.load(SHIPPED)
+    forms = text.replace(",", " ,").replace(". ", " . ").replace(";", " ;").split()
+    slots = np.arange(len(forms), dtype=np.int32)
+    bits = np.ones(len(forms), np.uint16)
+    rounded = encoder.Encoder(read.arrays)
+    got = rounded.read(rounded.types(*rows_of(read, forms)), slots, bits)
+    monkeypatch.setattr(encoder, "_product", lambda x, weight: x @ weight.T)
+    exact = encoder.Encoder(read.arrays)
+    wanted = exact.read(exact.types(*rows_of(read, forms)), slots, bits)
+    np.testing.assert_array_equal(got.tags, wanted.tags)
+    assert np.abs(got.shares - wanted.shares).mean() < 0.01
+    assert (got.entities.argmax(1) == wanted.entities.argmax(1)).all()
+
+
 def test_sizes_come_from_the_weights(tmp_path):
     about = random.description(width=32, hidden=16, tags=48, arc=32, label=16, ner=80, n_choices=2)
     arrays = loaded(tmp_path, about=about).arrays
@@ -147,6 +166,18 @@ def test_a_sequence_is_the_same_bytes_wherever_its_types_lie(read, fast):
     moved = np.concatenate([types[order], types])
     wanted = fast.read(types, slots, bits)
     assert same(fast.read(moved, np.argsort(order).astype(np.int32)[slots], bits), wanted)
+
+
+def test_sequences_do_not_see_each_other(read, slow, fast):
+    types = fast.types(*rows_of(read, FORMS))
+    parts = [sequence(n, seed=n + 1) for n in (40, 0, 1, 130, 64)]
+    slots, bits = (np.concatenate(column) for column in zip(*parts, strict=True))
+    begins = np.cumsum([0, *(len(s) for s, _ in parts)], dtype=np.int32)
+    together = fast.read(types, slots, bits, begins)
+    alone = [fast.read(types, *part) for part in parts]
+    assert same(together, [np.concatenate(column) for column in zip(*alone, strict=True)])
+    for one, two in zip(together, slow.read(types, slots, bits, begins), strict=True):
+        close(one, two)
 
 
 def test_what_follows_a_chunk_of_rows_is_the_same_bytes(read, fast):
@@ -224,6 +255,14 @@ class TestWhatCannotBe:
             one.read(types, np.zeros(2, np.int32), np.zeros(3, np.uint16))
         with pytest.raises(ValueError, match="same tokens"):
             one.read(types[:, :-1].copy(), np.zeros(2, np.int32), np.zeros(2, np.uint16))
+
+    @pytest.mark.parametrize("begins", [[], [0], [0, 1], [1, 2], [0, 3, 2], [0, 2, 1, 2]])
+    @pytest.mark.parametrize("twin", [encoder, _encoder])
+    def test_sequences_that_are_not_the_tokens(self, with_vectors, begins, twin):
+        one = twin.Encoder(with_vectors.arrays)
+        types = one.types(*rows_of(with_vectors, FORMS))
+        with pytest.raises(ValueError, match="sequences"):
+            one.encode(types, *sequence(2), np.array(begins, np.int32))
 
     def test_a_level_that_the_machine_lacks(self, with_vectors):
         with pytest.raises(ValueError, match="level"):

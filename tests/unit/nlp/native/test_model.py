@@ -38,21 +38,18 @@ def test_a_model_comes_back_as_it_was_written(directory):
 
 def test_its_words_are_found_and_others_are_not(directory):
     read = model.load(directory)
-    rows = {
-        w: 1 + read.vocabulary.find(w) for w in ("0000", "größe", "ship", "the", "", "she", "ž")
-    }
-    assert rows == {"0000": 1, "größe": 2, "ship": 3, "the": 4, "": 0, "she": 0, "ž": 0}
-    assert {
-        w: int(read.lexicon_rules[read.lexicon.find(w)]) for w in random.LEXICON
-    } == random.LEXICON
-    assert read.lexicon.find("ships") == -1
+    asked = ["0000", "größe", "ship", "the", "", "she", "ž"]
+    assert read.vocabulary.rows(asked).tolist() == [0, 1, 2, 3, -1, -1, -1]
+    found = read.lexicon_rules[read.lexicon.rows(list(random.LEXICON))].tolist()
+    assert dict(zip(random.LEXICON, found, strict=True)) == random.LEXICON
+    assert read.lexicon.rows(["ships"]).tolist() == [-1]
 
 
 def test_the_vector_of_a_word_is_its_own(directory):
     read = model.load(directory)
     drawn = random.arrays(random.description())["vectors"]
     for word, row in random.WORDS.items():
-        at = 1 + read.vocabulary.find(word)
+        at = 1 + read.vocabulary.rows([word])[0]
         found = read.arrays["vectors"][at] * read.arrays["vectors.scale"][at]
         np.testing.assert_allclose(found, drawn[row], atol=0.02)
 
@@ -89,8 +86,8 @@ def test_equal_models_are_equal_bytes_and_others_have_another_digest(directory, 
 def test_a_model_may_have_no_vectors_and_no_lexicon(tmp_path):
     read = model.load(random.write(tmp_path, words={}, lexicon={}))
     assert "vectors" not in read.arrays
-    assert (len(read.vocabulary), read.vocabulary.find("the")) == (0, -1)
-    assert read.lexicon.find("ships\tNOUN") == -1
+    assert (len(read.vocabulary), read.vocabulary.rows(["the"]).tolist()) == (0, [-1])
+    assert read.lexicon.rows(["ships\tNOUN"]).tolist() == [-1]
 
 
 def test_temperatures_are_one_where_none_is_given(tmp_path):
@@ -181,8 +178,9 @@ def test_a_vocabulary_finds_just_its_words(known, other):
         np.frombuffer(b"".join(encoded), np.uint8),
         np.cumsum([0, *map(len, encoded)], dtype=np.uint32),
     )
-    assert [words.find(w.decode()) for w in encoded] == list(range(len(encoded)))
-    assert (words.find(other) >= 0) == (other.encode() in encoded)
+    found = words.rows([*(w.decode() for w in encoded), other]).tolist()
+    assert found[:-1] == list(range(len(encoded)))
+    assert (found[-1] >= 0) == (other.encode() in encoded)
 
 
 def test_every_tag_has_a_name():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from salient.nlp.native import features, network
-from salient.nlp.native.network import Network, Words, known_bits, open_model
+from salient.nlp.native.network import Asked, Network, Words, known_bits, open_model
 from tests.unit.nlp.native import random_models as random
 
 WORDS = "the old ship carried ships and men , Ships was sailing Bergen 's größe 2,000 .".split()
@@ -27,7 +27,12 @@ def tokens(n, seed=1, words=WORDS):
     forms = [words[at] for at in rng.integers(0, len(words), n)]
     must = np.zeros(n, bool)
     must[0] = True
-    return Words.of(forms), np.ones(n, np.uint16), must, np.array([f in ",." for f in forms])
+    return Asked(Words.of(forms), np.ones(n, np.uint16), must, np.array([f in ",." for f in forms]))
+
+
+def read(net, asked):
+    (parsed,) = net.read([asked])
+    return parsed
 
 
 def same(one, two):
@@ -39,7 +44,7 @@ def same(one, two):
 
 def test_every_token_is_told_of(net):
     about = net.description
-    parsed = net.read(*tokens(350))
+    parsed = read(net, tokens(350))
     assert parsed.tags.shape == parsed.tag_shares.shape == (350, 4)
     sizes = [len(about.upos), len(about.xpos), len(about.feats), about.n_choices]
     assert (parsed.tags < sizes).all()
@@ -50,15 +55,14 @@ def test_every_token_is_told_of(net):
 
 
 def test_just_the_roots_are_called_so(net):
-    parsed = net.read(*tokens(350))
+    parsed = read(net, tokens(350))
     roots = parsed.heads == np.arange(350)
     assert roots.sum() == len(parsed.sentences) - 1
     assert ((parsed.relations == net.description.relations.index("root")) == roots).all()
 
 
 def test_a_long_sentence_without_signs_is_one_tree(net):
-    forms, bits, must, may = tokens(700, words=["ship", "old", "the"])
-    parsed = net.read(forms, bits, must, may)
+    parsed = read(net, tokens(700, words=["ship", "old", "the"]))
     assert parsed.sentences.tolist() == [0, 700]
     up = parsed.heads
     for _ in range(10):
@@ -70,13 +74,21 @@ def test_it_says_the_same_bytes_whatever_it_read_before(directory, monkeypatch):
     """Few types are remembered, so that they come and go."""
     monkeypatch.setattr(network, "MOST_TYPES", 40)
     loaded = open_model(directory)
-    fresh = [Network(loaded).read(*tokens(60, seed)) for seed in range(6)]
+    fresh = [read(Network(loaded), tokens(60, seed)) for seed in range(6)]
     net = Network(loaded)
     rare = [[f"w{seed}x{at}" for at in range(35)] for seed in range(12)]
     for seed in range(6):
-        net.read(*tokens(60, seed, rare[2 * seed]))
-        net.read(*tokens(90, seed, rare[2 * seed + 1] + rare[2 * seed][:9]))  # too many at once
-        assert same(net.read(*tokens(60, seed)), fresh[seed])
+        read(net, tokens(60, seed, rare[2 * seed]))
+        read(net, tokens(90, seed, rare[2 * seed + 1] + rare[2 * seed][:9]))  # too many at once
+        assert same(read(net, tokens(60, seed)), fresh[seed])
+
+
+def test_sequences_that_are_read_together_do_not_see_each_other(net):
+    asked = [tokens(n, seed=n) for n in (40, 1, 350, 7, 64, 65)]
+    alone = [read(net, one) for one in asked]
+    for one, two in zip(alone, net.read(asked), strict=True):
+        assert same(one, two)
+    assert net.read([asked[1], asked[0]])[1].tags.tobytes() == alone[0].tags.tobytes()
 
 
 def test_words_that_are_read_often_stay_remembered(directory, monkeypatch):
@@ -86,16 +98,16 @@ def test_words_that_are_read_often_stay_remembered(directory, monkeypatch):
     whole = net._types._worked_out
     monkeypatch.setattr(net._types, "_worked_out", lambda f: worked_out.extend(f) or whole(f))
     for at in range(40):
-        net.read(*tokens(60, at))
-        net.read(*tokens(3, at, [f"rare{at}a", f"rare{at}b"]))
+        read(net, tokens(60, at))
+        read(net, tokens(3, at, [f"rare{at}a", f"rare{at}b"]))
     assert max(worked_out.count(word) for word in WORDS) == 1
     assert len(worked_out) > 60
 
 
 def test_the_gazetteers_bits_are_seen(net):
-    forms, bits, must, may = tokens(80)
-    plain = net.read(forms, bits, must, may)
-    told = net.read(forms, bits | np.uint16(0b110000), must, may)
+    asked = tokens(80)
+    plain = read(net, asked)
+    told = read(net, dataclasses.replace(asked, bits=asked.bits | np.uint16(0b110000)))
     assert not same(plain, told)
 
 
@@ -105,7 +117,7 @@ def test_lemmas_come_from_the_lexicon_then_from_the_rule(net):
     tags = np.zeros((6, 4), np.int32)
     tags[:, 0] = [upos("NOUN"), upos("NOUN"), upos("VERB"), upos("VERB"), upos("AUX"), upos("NOUN")]
     tags[:, 3] = [0, 0, 0, 2, 1, 1]
-    parsed = dataclasses.replace(net.read(*tokens(6)), tags=tags)
+    parsed = dataclasses.replace(read(net, tokens(6)), tags=tags)
     # "men" has a rule that does not fit it, and "cat" does not end in "s".
     wanted = ["ship", "men", "ships", "runn", "be", "cat"]
     assert lemmas(net, forms, parsed) == wanted
@@ -120,7 +132,7 @@ def lemmas(net, forms, parsed):
 
 def test_lemmas_are_the_same_when_many_are_known(net, monkeypatch):
     forms = [f"{word}{at}s" for at in range(30) for word in WORDS]
-    parsed = net.read(*tokens(len(forms)))
+    parsed = read(net, tokens(len(forms)))
     wanted = lemmas(net, forms, parsed)
     monkeypatch.setattr(network, "_MOST_LEMMAS", 20)
     assert lemmas(net, forms, parsed) == wanted
@@ -131,8 +143,8 @@ def test_temperatures_change_how_sure_it_is_and_not_what_it_says(directory, net,
     heads = ("upos", "xpos", "feats", "lemma", "start", "arc", "label", "ner")
     about = random.description(temperatures=dict.fromkeys(heads, 2.0))
     cool, warm = (
-        net.read(*tokens(120)),
-        Network(open_model(random.write(tmp_path, about))).read(*tokens(120)),
+        read(net, tokens(120)),
+        read(Network(open_model(random.write(tmp_path, about))), tokens(120)),
     )
     for name in ("tags", "heads", "relations", "sentences", "entities"):
         np.testing.assert_array_equal(getattr(cool, name), getattr(warm, name))
