@@ -56,24 +56,24 @@ PATTERNS: dict[str, tuple[list[Row], tuple[int, ...]]] = {
         [
             node("v", POS="VERB"),
             below("v", "s", DEP="nsubj", ENT_TYPE="ORG"),
-            below("v", "o", DEP="dobj"),
+            below("v", "o", DEP="obj"),
         ],
         (1, 0, 2),
     ),
     "(acquire|buy|sell|announce) -obj-> *": (
-        [node("v", LEMMA={"IN": VERBS}), below("v", "o", DEP="dobj")],
+        [node("v", LEMMA={"IN": VERBS}), below("v", "o", DEP="obj")],
         (0, 1),
     ),
     "[upos=VERB] -obj-> [upos=NOUN] -amod-> *": (
         [
             node("v", POS="VERB"),
-            below("v", "o", DEP="dobj", POS="NOUN"),
+            below("v", "o", DEP="obj", POS="NOUN"),
             below("o", "a", DEP="amod"),
         ],
         (0, 1, 2),
     ),
     "[lemma=/.*tion/ & upos=NOUN] <obj- [upos=VERB]": (
-        [node("v", POS="VERB"), below("v", "o", DEP="dobj", **noun("tion"))],
+        [node("v", POS="VERB"), below("v", "o", DEP="obj", **noun("tion"))],
         (1, 0),
     ),
     '[upos=ADJ] [upos=NOUN] "of"': (

@@ -155,12 +155,12 @@ def measure(
         for example, made in zip(examples, engine.annotate(e.text for e in examples), strict=True):
             text, cut = example.text.text, list(units(example.text))
             began = time.process_time()
-            found = keyphrases.candidates(text, made.tokens, made.strings, cut)
-            worth = keyphrases.scores(found, len(made.tokens))
+            starts, ends, worth = keyphrases.candidates(text, made.tokens, made.strings, cut)
             seconds += time.process_time() - began
-            surfaces = [plain(text[c.start : c.end]) for c in found]
-            by_place.append(surfaces)
-            ranked.append([surfaces[i] for i in sorted(range(len(found)), key=lambda i: -worth[i])])
+            spans = zip(starts.tolist(), ends.tolist(), strict=True)
+            surfaces = [plain(text[a:b]) for a, b in spans]
+            by_place.append([surfaces[i] for i in np.argsort(starts, kind="stable").tolist()])
+            ranked.append([surfaces[i] for i in np.argsort(-worth, kind="stable").tolist()])
         golds = [e.gold for e in examples]
         here = [present(e.text.text, e.gold) for e in examples]
         ceiling = sum(len(set(s) & g) for s, g in zip(by_place, golds, strict=True))

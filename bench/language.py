@@ -15,7 +15,7 @@ Quality and speed of one run, in the same rows:
   same fold) nor the peer was trained. What both ends of a run over all folds give is pooled at the end.
 - Speed: words (by white space) a CPU-second of the whole pipeline, warm, one thread, on contracts, news and short
   texts of the web; seconds from import to the first result; resident memory; microseconds a word as documents grow;
-  how much faster two threads are. Each engine in a process of its own. spaCy gets the faster of its two matrix
+  how much faster two threads are, and two processes. Each engine in a process of its own. spaCy gets the faster of its two matrix
   products and batches of 64 texts.
 
 The first run trains the peer (`peers/spacy_retrained.py`), once. The numbers go to `results/language.jsonl` and the
@@ -29,6 +29,7 @@ import importlib
 import importlib.util
 import json
 import lzma
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -324,6 +325,7 @@ def speed(engine: Engine, shared: Path, *, n_words: int, lengths: Sequence[int])
     row["rss_mb"] = round(psutil.Process().memory_info().rss / 1e6)
     row["us_per_word_by_length"] = growth(tool, texts["contracts"], lengths)
     row["two_threads"] = two_threads(engine, texts["contracts"])
+    row["two_processes"] = two_processes(tool, texts["contracts"])
     return row
 
 
@@ -362,6 +364,21 @@ def two_threads(engine: Engine, texts: Sequence[Text]) -> float:
             thread.join()
 
     return round(2 * one / timed(both, time.perf_counter), 2)
+
+
+def two_processes(tool: Native | Spacy, texts: Sequence[Text]) -> float:
+    """The same of two processes, as the pipeline's workers are; what is mapped they share."""
+    context = multiprocessing.get_context("fork")
+
+    def run(count: int) -> None:
+        workers = [context.Process(target=tool.run, args=(texts,)) for _ in range(count)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+    one = timed(partial(run, 1), time.perf_counter)
+    return round(2 * one / timed(partial(run, 2), time.perf_counter), 2)
 
 
 def module_of(engine: Engine) -> str:

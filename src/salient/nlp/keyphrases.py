@@ -75,14 +75,21 @@ def extract(text: str, tokens: Tokens, strings: Sequence[str], units: Sequence[U
     words in lower case, the last one by its lemma. The score is the share of the best phrase's, from
     how often, how early, how long and in what company a phrase stands; no corpus is needed.
     """
+    starts, ends, worth = candidates(text, tokens, strings, units)
+    if not len(worth):
+        return []
+    return [(int(starts[i]), int(ends[i]), LABEL, share) for i, share in _best(worth, starts)]
+
+
+def candidates(
+    text: str, tokens: Tokens, strings: Sequence[str], units: Sequence[Unit]
+) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """(n,) each: where every phrase stands first, its end, and its worth; what ranks them is the worth alone."""
     letters = _letters(tokens, strings)
     words, lasts, traits = _numbered(text, tokens, strings, letters)
     found = noun_phrases(letters, words, lasts, traits, _bounds(tokens, len(letters), units))
-    if not len(found):
-        return []
     starts, ends = tokens.start[found[:, FIRST]], tokens.end[found[:, END] - 1]
-    worth = phrase_worth(found, words, lasts, traits, len(tokens))
-    return [(int(starts[i]), int(ends[i]), LABEL, share) for i, share in _best(worth, starts)]
+    return starts, ends, phrase_worth(found, words, lasts, traits, len(tokens))
 
 
 def without_syntax(text: str, tokens: Tokens, units: Sequence[Unit]) -> list[Row]:
