@@ -108,7 +108,13 @@ def setup(*, dev: bool = False) -> None:
         step("installing packages (a minute or two the first time)")
         install(*locks)
         done(name, key)
-    key = stamp_of("pyproject.toml", "src/salient/kernels/*.pyx", "src/salient/storage/sql/*.pyx")
+    key = stamp_of(
+        "pyproject.toml",
+        "src/salient/kernels/*.pyx",
+        "src/salient/kernels/*.pxd",
+        "src/salient/kernels/*.h",
+        "src/salient/storage/sql/*.pyx",
+    )
     if once("built", key):
         step("building the kernels")
         try:

@@ -32,8 +32,10 @@ for module in MODULES:
 
 # Twins that agree to rounding only, or are classes: tests/unit/nlp/native compares them.
 NETWORK = {"Encoder", "entity_spans", "spanning_tree", "trees"}
+# Of floats as well: tests/unit/kernels.
+LINEAR = {"linear_pass", "linear_scores", "linear_settled", "sparse_scores"}
 KERNELS = set(PAIRS)
-PAIRS = {name: twins for name, twins in PAIRS.items() if name not in NETWORK}
+PAIRS = {name: twins for name, twins in PAIRS.items() if name not in NETWORK | LINEAR}
 
 # Any code point, and a thick soup of those where the rules change.
 EDGES = "aZ_9 \t\n\x1c\x85\u00a0\u2003'’.,-<>é\u0301\u093f\u200d\u00ad北のカ한ไ\U00020000\U0001f600\ufe0f\U000e0101"
@@ -41,6 +43,11 @@ TEXTS = st.one_of(st.text(max_size=60), st.text(st.sampled_from(EDGES), max_size
 HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=5).map(
     lambda v: np.array(sorted(v), np.uint64)
 )
+
+
+def utf8(text):
+    return text.encode("utf-8", "surrogatepass")
+
 
 WORDS = st.lists(st.sampled_from(["a", "b", "ab", "é", "北", "", "\U0001f600"]), max_size=8)
 CODES = st.lists(st.integers(-1, 3), max_size=20)
@@ -169,6 +176,14 @@ CASES = {
     "type_rows": st.tuples(
         st.lists(TEXTS, max_size=4), st.lists(st.integers(2, 99_999), min_size=7, max_size=7)
     ),
+    "term_hashes": st.tuples(st.one_of(st.binary(max_size=40), TEXTS.map(utf8))),
+    "hashed_features": st.tuples(
+        st.lists(
+            st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=40)), max_size=4
+        ),
+        st.sampled_from([8, 20]),
+        st.integers(1, 3),
+    ).flatmap(lambda t: st.sampled_from([(*t, 0, 0), (*t, 1, 3), (*t, 3, 3)])),
     "norms_of": st.tuples(st.lists(TEXTS, max_size=4)),
     "vocabulary_rows": st.tuples(
         st.lists(KNOWN, max_size=6),
@@ -179,7 +194,7 @@ CASES = {
 
 
 def test_every_kernel_has_cases_and_is_public():
-    assert set(CASES) | NETWORK == KERNELS == set(kernels.__all__)
+    assert set(CASES) | NETWORK | LINEAR == KERNELS == set(kernels.__all__)
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -12,8 +12,15 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.decode import entity_spans, spanning_tree, trees
     from salient.kernels.encoder import Encoder
     from salient.kernels.hashing import hashed_sums
+    from salient.kernels.linear import (
+        linear_pass,
+        linear_scores,
+        linear_settled,
+        sparse_scores,
+    )
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, name_spans, token_spans, utf8_offsets
+    from salient.kernels.terms import hashed_features, term_hashes
     from salient.kernels.tokens import unit_words, word_spans
     from salient.kernels.types import norms_of, type_rows, vocabulary_rows
     from salient.kernels.words import (
@@ -29,8 +36,15 @@ else:
         from salient.kernels._decode import entity_spans, spanning_tree, trees
         from salient.kernels._encoder import Encoder
         from salient.kernels._hashing import hashed_sums
+        from salient.kernels._linear import (
+            linear_pass,
+            linear_scores,
+            linear_settled,
+            sparse_scores,
+        )
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, name_spans, token_spans, utf8_offsets
+        from salient.kernels._terms import hashed_features, term_hashes
         from salient.kernels._tokens import unit_words, word_spans
         from salient.kernels._types import norms_of, type_rows, vocabulary_rows
         from salient.kernels._words import (
@@ -47,7 +61,7 @@ else:
         ) from exc
 
 __all__ = [
-    "Encoder", "case_counts", "chunk_spans", "entity_spans", "first_uses", "hashed_sums", "letter_words", "lone_words",
-    "longest_phrases", "name_spans", "norms_of", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "token_spans", "trees",
+    "Encoder", "case_counts", "chunk_spans", "entity_spans", "first_uses", "hashed_features", "hashed_sums", "letter_words", "linear_pass", "linear_scores", "linear_settled", "lone_words",
+    "longest_phrases", "name_spans", "norms_of", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "sparse_scores", "term_hashes", "token_spans", "trees",
     "type_rows", "unit_words", "utf8_offsets", "vocabulary_rows", "word_codes", "word_hashes", "word_spans",
 ]  # fmt: skip

@@ -1,0 +1,19 @@
+"""Texts into classes: linear models over hashed n-grams, at the speed of reading the texts.
+
+The estimators have scikit-learn's interface, and need no scikit-learn.
+"""
+
+from salient.learning.classification.evaluation import (
+    Measures,
+    Report,
+    cross_validate,
+    measured,
+    thresholds,
+)
+from salient.learning.classification.features import HashedTexts, Texts
+from salient.learning.classification.model import TextClassifier
+from salient.learning.classification.reasons import Reason
+
+__all__ = [
+    "HashedTexts", "Measures", "Reason", "Report", "TextClassifier", "Texts", "cross_validate", "measured", "thresholds",
+]  # fmt: skip

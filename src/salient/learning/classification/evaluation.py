@@ -1,0 +1,182 @@
+"""How good a classifier is: figures by class, confusion, cross-validation and thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salient.errors import InvalidInput
+from salient.learning.classification.features import HashedTexts
+from salient.learning.classification.model import TextClassifier
+from salient.learning.classification.running import chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Of one class."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a classifier got right and wrong."""
+
+    classes: tuple[Any, ...]
+    accuracy: float
+    macro_f1: float
+    micro_f1: float
+    by_class: tuple[Measures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are the true classes, columns what was said; empty where texts have several labels."""
+    log_loss: float | None = None
+    calibration_error: float | None = None
+    """Mean distance between how sure the classifier was and how often it was right, over ten bins of equal size."""
+    bins: tuple[tuple[float, float, int], ...] = ()
+    """Of each: how sure it was in the mean, how often it was right, and of how many texts."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measured(true: Sequence[Any], said: Sequence[Any], shares: NDArray[Any] | None = None, classes: Sequence[Any] = ()) -> Report:  # fmt: skip
+    """Compare what is true with what was said.
+
+    Args:
+        true, said: a class a text, or a collection of classes a text.
+        shares: (n, n_classes) probabilities, for how well calibrated they are.
+        classes: the order of the classes; sorted, if empty.
+
+    Raises:
+        InvalidInput: they are not of the same texts.
+    """
+    if len(true) != len(said) or not len(true):
+        raise InvalidInput(f"{len(true)} true classes and {len(said)} said ones")
+    many = not isinstance(true[0], str | bytes) and hasattr(true[0], "__iter__")
+    true_sets = [set(t) if many else {t} for t in true]
+    said_sets = [set(s) if many else {s} for s in said]
+    names = list(classes) or sorted(set().union(*true_sets, *said_sets))
+    place = {name: at for at, name in enumerate(names)}
+    yes, own = np.zeros((2, len(true), len(names)), bool)
+    for matrix, sets in ((yes, true_sets), (own, said_sets)):
+        for row, labels in enumerate(sets):
+            for label in labels:
+                if label not in place:
+                    raise InvalidInput(f"class {label!r} is not among the classifier's")
+                matrix[row, place[label]] = True
+    hits, told, wanted = (yes & own).sum(0), own.sum(0), yes.sum(0)
+    by_class = tuple(
+        _of(int(h), int(t), int(w)) for h, t, w in zip(hits, told, wanted, strict=True)
+    )
+    there = [m for m in by_class if m.support]
+    confusion: tuple[tuple[int, ...], ...] = ()
+    if not many:
+        counts = np.zeros((len(names), len(names)), int)
+        np.add.at(counts, (yes.argmax(1), own.argmax(1)), 1)
+        confusion = tuple(tuple(row) for row in counts.tolist())
+    sure: dict[str, Any] = {}
+    if shares is not None and not many:
+        sure = _sure(np.asarray(shares, np.float64), yes.argmax(1))
+    return Report(
+        tuple(names), float((yes == own).all(1).mean()), float(np.mean([m.f1 for m in there])),
+        _of(int(hits.sum()), int(told.sum()), int(wanted.sum())).f1, by_class, confusion, **sure,
+    )  # fmt: skip
+
+
+def _of(hits: int, said: int, wanted: int) -> Measures:
+    precision, recall = hits / said if said else 0.0, hits / wanted if wanted else 0.0
+    both = precision + recall
+    return Measures(precision, recall, 2 * precision * recall / both if both else 0.0, wanted)
+
+
+def _sure(shares: NDArray[Any], right: NDArray[np.int64]) -> dict[str, Any]:
+    own = np.maximum(shares[np.arange(len(right)), right], 1e-12)
+    top, hit = shares.max(1), shares.argmax(1) == right
+    parts = np.array_split(np.argsort(top), min(10, len(top)))
+    bins = tuple((float(top[p].mean()), float(hit[p].mean()), len(p)) for p in parts if len(p))
+    error = sum(abs(a - b) * n for a, b, n in bins) / len(top)
+    return {"log_loss": float(-np.log(own).mean()), "calibration_error": float(error), "bins": bins}
+
+
+def cross_validate(
+    estimator: TextClassifier, X: Any, y: Sequence[Any], *, folds: int = 5, seed: int = 0
+) -> Iterator[Report]:
+    """Fit on all folds but one and measure on that one, for each; texts are hashed once.
+
+    Classes are spread evenly over the folds.
+
+    Raises:
+        InvalidInput: there are fewer texts than folds, or fewer than two folds.
+    """
+    features = HashedTexts.of(X, estimator.spec, threads=estimator.threads)
+    if folds < 2 or len(features) < folds:
+        raise InvalidInput(f"{len(features)} texts cannot be parted into {folds} folds")
+    parts = _folds(y, folds, seed)
+    given = list(y)
+    for fold in range(folds):
+        inside, outside = np.flatnonzero(parts != fold), np.flatnonzero(parts == fold)
+        own = TextClassifier(**estimator.get_params())
+        own.fit(chosen(features, inside), [given[i] for i in inside])
+        held = chosen(features, outside)
+        shares = None if own.multi_label else own.predict_proba(held)
+        classes = sorted({*own.classes_.tolist(), *_labels(given[i] for i in outside)})
+        if shares is not None and classes != own.classes_.tolist():
+            shares = None  # a class that this fold's training never saw has no probability
+        yield measured([given[i] for i in outside], own.predict(held), shares, classes)
+
+
+def _labels(given: Any) -> set[Any]:
+    found: set[Any] = set()
+    for label in given:
+        if isinstance(label, str | bytes) or not hasattr(label, "__iter__"):
+            found.add(label)
+        else:
+            found |= set(label)
+    return found
+
+
+def _folds(y: Sequence[Any], folds: int, seed: int) -> NDArray[np.int64]:
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(y))
+    keys = [str(y[i]) for i in order.tolist()]
+    ranked = sorted(range(len(keys)), key=lambda at: keys[at])
+    parts = np.empty(len(y), np.int64)
+    for at, place in enumerate(ranked):
+        parts[order[place]] = at % folds
+    return parts
+
+
+def thresholds(
+    scores: NDArray[Any], true: NDArray[Any], *, beta: float = 1.0
+) -> NDArray[np.float64]:
+    """(n_classes,): over which score each class is best given, by its F-score on these texts.
+
+    Args:
+        scores: (n, n_classes), of scores or of probabilities.
+        true: (n, n_classes), whether each text has the class.
+        beta: how much more recall counts than precision.
+
+    A class that no text has gets infinity.
+    """
+    if scores.shape != true.shape:
+        raise InvalidInput(f"scores of shape {scores.shape} and classes of shape {true.shape}")
+    found = np.full(scores.shape[1], np.inf)
+    for c in range(scores.shape[1]):
+        order = np.argsort(-scores[:, c], kind="stable")
+        ranked, right = scores[order, c], true[order, c].astype(bool)
+        if not right.any():
+            continue
+        hits = np.cumsum(right)
+        f = (1 + beta**2) * hits / (np.arange(1, len(right) + 1) + beta**2 * right.sum())
+        f[:-1][ranked[:-1] == ranked[1:]] = -1  # equal scores cannot be parted
+        at = int(f.argmax())
+        below = ranked[at + 1] if at + 1 < len(ranked) else ranked[at] - 1
+        found[c] = (ranked[at] + below) / 2
+    return found

@@ -1,0 +1,555 @@
+"""A linear classifier of texts."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured
+from salient.kernels import linear_scores, sparse_scores
+from salient.kernels.linear import LOSSES, State, stride_of
+from salient.kernels.terms import Spec
+from salient.learning import mapped
+from salient.learning.classification import calibration, reasons
+from salient.learning.classification.features import HashedTexts, batches, checked, parallel
+from salient.learning.classification.reasons import Reason
+from salient.learning.classification.running import (
+    Data,
+    How,
+    Run,
+    idf_of,
+    n_outputs_of,
+    scores_of,
+    state_of,
+)
+
+Floats = NDArray[np.float32]
+
+_FORMAT = 1
+_DESCRIPTION, _WEIGHTS = "model.json", "model.safetensors"
+_CHOOSING = 10  # a text in so many is kept to calibrate and to stop by
+_ENOUGH = 20_000  # texts are enough for that, however many there are
+_FEWEST = 20  # and with fewer nothing is learnt from them
+
+
+class TextClassifier:
+    """Sorts texts into classes by their words, runs of words and parts of words.
+
+    Features are hashed with a sign into 2 ** n_bits columns, counts are damped by their logarithm, rare columns
+    count more (idf), each text has length 1; one weight a column and class is learnt by averaged stochastic gradient
+    descent. What is saved is mapped again by all processes.
+
+    Args:
+        loss: "hinge" (each class against the others), "log" (all classes together; of several labels a text, each by
+            itself) or "passive" (passive-aggressive, which has no rate).
+        n_bits: of the number of columns; a weight takes 4 bytes a class and column.
+        words: the longest run of words that is a feature, 0 to 3.
+        characters: shortest and longest n-grams within words, or None. For short or misspelt texts.
+        epochs: passes over the texts; the last is the one that `early_stopping` allows.
+        rate: how far a step goes.
+        l1, l2: what shrinks weights; with l1 most become zero.
+        naive_bayes: let weights learn faster where classes differ in the share of texts with the column (NB-SVM).
+        class_weight: by class, or "balanced" for the inverse of how often it comes.
+        multi_label: a text has any number of classes: y is a sequence of collections of labels.
+        calibrate: learn on texts held out how scores become probabilities. Trains twice.
+        early_stopping: end when texts held out gain no more.
+        warm_start: go on from the weights of the last fit.
+        threads: for hashing and scoring.
+        random_state: of the order of the texts.
+
+    Attributes:
+        classes_: (n_classes,) sorted.
+        n_texts_: that it learnt from.
+
+    Source: averaged SGD, Polyak and Juditsky 1992; hashing, Weinberger et al. 2009, arXiv:0902.2206; NB-SVM, Wang and
+    Manning 2012.
+    """
+
+    classes_: NDArray[Any]
+    n_texts_: int
+
+    def __init__(
+        self,
+        *,
+        loss: str = "hinge",
+        n_bits: int = 20,
+        words: int = 2,
+        characters: tuple[int, int] | None = None,
+        epochs: int = 5,
+        rate: float = 0.5,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        naive_bayes: bool = False,
+        class_weight: Mapping[Any, float] | str | None = None,
+        multi_label: bool = False,
+        calibrate: bool = True,
+        early_stopping: bool = False,
+        warm_start: bool = False,
+        threads: int = 1,
+        random_state: int = 0,
+    ) -> None:
+        self.loss, self.n_bits, self.words, self.characters = loss, n_bits, words, characters
+        self.epochs, self.rate, self.l1, self.l2 = epochs, rate, l1, l2
+        self.naive_bayes, self.class_weight, self.multi_label = (
+            naive_bayes,
+            class_weight,
+            multi_label,
+        )
+        self.calibrate, self.early_stopping, self.warm_start = calibrate, early_stopping, warm_start
+        self.threads, self.random_state = threads, random_state
+
+    # --- scikit-learn's interface ---------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments of `TextClassifier`; there is nothing deeper."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> Self:
+        """Raises InvalidInput: there is no such argument."""
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise InvalidInput(f"{name} is no parameter of TextClassifier", known=sorted(known))
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        usual = {n: p.default for n, p in inspect.signature(type(self)).parameters.items()}
+        changed = [f"{n}={v!r}" for n, v in self.get_params().items() if v != usual[n]]
+        return f"TextClassifier({', '.join(changed)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_rows")
+
+    def __sklearn_tags__(self) -> Any:
+        # Asked for by scikit-learn only, which then is there.
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True, multi_output=False),
+            classifier_tags=ClassifierTags(multi_label=bool(self.multi_label)),
+            input_tags=InputTags(two_d_array=False, string=True),
+        )
+
+    @property
+    def spec(self) -> Spec:
+        """Which features a text has.
+
+        Raises:
+            InvalidInput: such ones there are not.
+        """
+        return checked(Spec(self.n_bits, self.words, *(self.characters or (0, 0))))
+
+    # --- training -------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Sequence[Any], sample_weight: Any = None) -> Self:
+        """Learn from texts and their classes.
+
+        Args:
+            X: texts, or `HashedTexts` that were made of them before.
+            y: a class each; of several labels a text, a collection of classes each.
+            sample_weight: (n,): how much each text counts.
+
+        Raises:
+            InvalidInput: parameters that cannot be, texts and classes of different number, one class only, weights
+                that are no numbers.
+
+        Cost: linear in the texts' words and in epochs; features take 8 bytes each meanwhile.
+        """
+        self._check()
+        features = HashedTexts.of(X, self.spec, threads=self.threads)
+        n = len(features)
+        classes, targets, labels = self._read(y, n)
+        weights = self._weights(n, targets, labels, sample_weight, classes)
+        n_outputs = n_outputs_of(classes, many=self.multi_label)
+        data = Data(features, targets, labels, weights, n_outputs)
+        idf = idf_of(features.document_counts(), n)
+        rng = np.random.default_rng(self.random_state)
+        held = self._held_out(n, rng)
+        kept, kept_too = self._kept(classes), self._kept(classes)
+        self.classes_, self.n_texts_ = classes, n
+        self._calibration = calibration.none(len(classes), many=self.multi_label)
+        epochs = int(self.epochs)
+        if len(held):
+            training = np.setdiff1d(np.arange(n), held)
+            run = Run(self._how(), data, idf, kept_too)
+            epochs = run.go(training, epochs, rng, held if self.early_stopping else None)
+            rows, bias = run.averaged()
+            if self.calibrate:
+                scores = scores_of(features, held, rows, bias, n_outputs)
+                self._calibration = calibration.learn(
+                    scores, targets[held], None if labels is None else labels[held]
+                )
+        run = Run(self._how(), data, idf, kept)
+        run.go(np.arange(n), epochs, np.random.default_rng(self.random_state), None)
+        self._take(run)
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Sequence[Any],
+        classes: Sequence[Any] | None = None,
+        sample_weight: Any = None,
+    ) -> Self:
+        """Learn from some more texts, in one pass.
+
+        What a column weighs (idf) follows the texts met so far. Probabilities are not calibrated.
+
+        Args:
+            classes: all that will ever come, at the first call.
+
+        Raises:
+            InvalidInput: as `fit`; or a class that was not announced.
+        """
+        self._check()
+        features = HashedTexts.of(X, self.spec, threads=self.threads)
+        n = len(features)
+        going = getattr(self, "_going", None)
+        if going is None:
+            announced = _classes(
+                y if classes is None else classes, flat=classes is not None, many=self.multi_label
+            )
+            if len(announced) < 2 and not self.multi_label:
+                raise InvalidInput(
+                    "partial_fit needs all classes at its first call: give classes=[...]"
+                )
+            self.classes_, self.n_texts_ = announced, 0
+            self._calibration = calibration.none(len(announced), many=self.multi_label)
+            going = self._going = state_of(
+                1 << self.n_bits, n_outputs_of(announced, many=self.multi_label)
+            )
+            self._met = np.zeros(1 << self.n_bits, np.int64)
+        elif classes is not None and list(classes) != self.classes_.tolist():
+            raise InvalidInput("classes are not those of the first call")
+        _, targets, labels = self._read(y, n, self.classes_)
+        weights = self._weights(n, targets, labels, sample_weight, self.classes_)
+        self._met += features.document_counts()
+        self.n_texts_ += n
+        data = Data(
+            features, targets, labels, weights, n_outputs_of(self.classes_, many=self.multi_label)
+        )
+        run = Run(self._how(), data, idf_of(self._met, self.n_texts_), going)
+        run.once(np.arange(n))
+        self._take(run)
+        return self
+
+    def fit_stream(
+        self,
+        stream: Iterable[tuple[Any, Sequence[Any]]],
+        classes: Sequence[Any],
+        *,
+        report: Any = None,
+    ) -> Self:
+        """Learn from batches of texts and classes, in one pass and with memory that does not grow.
+
+        What was learnt stays if the stream fails midway: the error is raised, the model is usable, and `partial_fit` goes
+        on.
+
+        Args:
+            report: called with the number of texts so far, after each batch.
+        """
+        for texts, y in stream:
+            self.partial_fit(texts, y, classes=classes if not hasattr(self, "_going") else None)
+            if report is not None:
+                report(self.n_texts_)
+        if not hasattr(self, "_rows"):
+            raise InvalidInput("the stream held no texts")
+        return self
+
+    def _how(self) -> How:
+        return How(
+            self.loss, float(self.rate), float(self.l1), float(self.l2), bool(self.naive_bayes)
+        )
+
+    def _check(self) -> None:
+        if self.loss not in LOSSES:
+            raise InvalidInput(f"loss is {self.loss!r}: {', '.join(LOSSES)} can be")
+        if not (isinstance(self.epochs, int | np.integer) and self.epochs >= 1):
+            raise InvalidInput(f"epochs is {self.epochs!r}: a whole number from 1")
+        for name, low in (("rate", 1e-9), ("l1", 0.0), ("l2", 0.0)):
+            value = getattr(self, name)
+            if not np.isfinite(value) or value < low:
+                raise InvalidInput(f"{name} is {value!r}: a number from {low:g}")
+        if isinstance(self.class_weight, str) and self.class_weight != "balanced":
+            raise InvalidInput(
+                f"class_weight is {self.class_weight!r}: 'balanced', or a number by class"
+            )
+
+    def _read(
+        self, y: Sequence[Any], n: int, classes: NDArray[Any] | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.uint8] | None]:
+        if not hasattr(y, "__len__"):
+            y = list(y)
+        if len(y) != n:
+            raise InvalidInput(f"{n} texts and {len(y)} classes")
+        if not n:
+            raise InvalidInput("no texts were given")
+        known = _classes(y, flat=False, many=self.multi_label) if classes is None else classes
+        if len(known) < 2 and not (self.multi_label and len(known)):
+            raise InvalidInput(
+                f"all texts are of one class, {known.tolist()}: there is nothing to tell apart"
+            )
+        if self.multi_label:
+            place = {label: at for at, label in enumerate(known.tolist())}
+            labels = np.zeros((n, len(known)), np.uint8)
+            for row, given in enumerate(y):
+                for label in given:
+                    if label not in place:
+                        raise InvalidInput(f"class {label!r} was not announced")
+                    labels[row, place[label]] = 1
+            return known, np.zeros(n, np.int32), labels
+        given = _plain(y)
+        at = np.searchsorted(known, given)
+        wrong = (at == len(known)) | (known[np.minimum(at, len(known) - 1)] != given)
+        if wrong.any():
+            raise InvalidInput(f"class {given[wrong][0]!r} was not announced")
+        return known, at.astype(np.int32), None
+
+    def _weights(
+        self, n: int, targets: NDArray[np.int32], labels: Any, given: Any, classes: NDArray[Any]
+    ) -> Floats:
+        weights = np.ones(n, np.float32) if given is None else np.asarray(given, np.float32)
+        if weights.shape != (n,):
+            raise InvalidInput(f"{n} texts and weights of shape {weights.shape}")
+        if not np.isfinite(weights).all() or (weights < 0).any():
+            raise InvalidInput("sample_weight holds what is no number from 0")
+        if self.class_weight is None:
+            return weights
+        if labels is not None:
+            raise InvalidInput("class_weight is for texts of one class each: use sample_weight")
+        if self.class_weight == "balanced":
+            counts = np.maximum(np.bincount(targets, minlength=len(classes)), 1)
+            by_class = n / (len(classes) * counts)
+        else:
+            own = dict(self.class_weight)  # type: ignore[arg-type] # a mapping, as _check saw
+            if unknown := set(own) - set(classes.tolist()):
+                raise InvalidInput(
+                    f"class_weight names classes that do not occur: {sorted(map(str, unknown))}"
+                )
+            by_class = np.array([own.get(c, 1.0) for c in classes.tolist()])
+            if not np.isfinite(by_class).all() or (by_class < 0).any():
+                raise InvalidInput("class_weight holds what is no number from 0")
+        return np.asarray(weights * by_class[targets], np.float32)
+
+    def _kept(self, classes: NDArray[Any]) -> State | None:
+        """The weights to go on from."""
+        if not self.warm_start or not hasattr(self, "_rows"):
+            return None
+        if self.classes_.tolist() != classes.tolist():
+            raise InvalidInput(
+                "warm_start goes on with the classes of the last fit",
+                classes=self.classes_.tolist(),
+            )
+        made = state_of(len(self._rows), self._n_outputs)
+        made.rows[:], made.bias[: len(self._bias)] = self._rows, self._bias
+        return made
+
+    def _held_out(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        if not (self.calibrate or self.early_stopping) or n < _FEWEST:
+            return np.zeros(0, np.int64)
+        return np.sort(rng.permutation(n)[: min(max(n // _CHOOSING, 1), _ENOUGH)])
+
+    def _take(self, run: Run) -> None:
+        self._rows, self._bias = run.averaged()
+        self._n_outputs = run.n_outputs
+        self._used = self.spec
+
+    # --- use ------------------------------------------------------------------------------------
+
+    def decision_function(self, X: Any) -> Floats:
+        """(n, n_classes) scores, or (n,) of two classes for the second one, as scikit-learn has it."""
+        scores = self._scores(X)
+        return scores[:, 0] if scores.shape[1] == 1 and not self.multi_label else scores
+
+    def predict(self, X: Any) -> Any:
+        """(n,) the likeliest class of each text; of several labels a text, a list of tuples of classes."""
+        scores = self._scores(X)
+        if self.multi_label:
+            names = self.classes_.tolist()
+            chosen = scores > self._calibration.cut(scores.shape[1])
+            return [tuple(names[c] for c in np.flatnonzero(row)) for row in chosen]
+        if scores.shape[1] == 1:
+            return self.classes_[(scores[:, 0] > 0).astype(np.int64)]
+        return self.classes_[scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> Floats:
+        """(n, n_classes) probabilities; rows add up to 1 unless a text may have several labels."""
+        return self._calibration.shares(self._scores(X))
+
+    def score(self, X: Any, y: Sequence[Any], sample_weight: Any = None) -> float:
+        """The share of texts whose class is right; of several labels, all of them."""
+        said = self.predict(X)
+        if self.multi_label:
+            right = np.array([set(a) == set(b) for a, b in zip(said, y, strict=True)])
+        else:
+            right = said == _plain(y)
+        return float(np.average(right, weights=sample_weight))
+
+    def explain(self, text: str, label: Any = None, n: int = 10) -> list[Reason]:
+        """The n-grams of a text that speak most for a class, and most against it, with where they stand.
+
+        Args:
+            label: a class; the likeliest, if None.
+
+        Raises:
+            InvalidInput: there is no such class.
+        """
+        self._fitted()
+        names = self.classes_.tolist()
+        if label is None:
+            scores = self._scores([text])[0]
+            at = (
+                int(scores[0] > 0)
+                if len(scores) == 1 and not self.multi_label
+                else int(scores.argmax())
+            )
+        elif label in names:
+            at = names.index(label)
+        else:
+            raise InvalidInput(f"there is no class {label!r}", classes=names)
+        two = self._n_outputs == 1 and not self.multi_label
+        weights = self._rows[:, 1 if two else 1 + at]
+        turned = -1.0 if two and at == 0 else 1.0
+        return reasons.of(text, self._used, self._rows[:, 0], weights, turned, n)
+
+    def _fitted(self) -> None:
+        if not hasattr(self, "_rows"):
+            raise Misconfigured("this classifier has not learnt anything yet: call fit")
+
+    def _scores(self, X: Any) -> Floats:
+        self._fitted()
+        rows, spec, n = self._rows, self._used, self._n_outputs
+        if isinstance(X, HashedTexts):
+            made = HashedTexts.of(X, spec)
+            found = sparse_scores(made.begins, made.columns, made.counts, rows, n)
+        else:
+            parts = parallel(lambda p: linear_scores(p, *spec, rows, n), batches(X), self.threads)
+            found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return found + self._bias[1 : 1 + n]
+
+    # --- files ----------------------------------------------------------------------------------
+
+    def save(self, directory: Path) -> None:
+        """Write what is learnt: a description and arrays, which `load` maps.
+
+        Raises:
+            Misconfigured: nothing is learnt yet.
+            Conflict: the folder holds something else.
+        """
+        self._fitted()
+        directory = Path(directory)
+        if (
+            directory.exists()
+            and not (directory / _DESCRIPTION).is_file()
+            and any(directory.iterdir())
+        ):
+            raise Conflict(
+                "the folder holds something else than a classifier", directory=str(directory)
+            )
+        directory.mkdir(parents=True, exist_ok=True)
+        part = directory / f"{_WEIGHTS}.part"
+        save_file(
+            {
+                "rows": np.ascontiguousarray(self._rows),
+                "bias": self._bias,
+                **self._calibration.arrays(),
+            },
+            part,
+        )
+        part.replace(directory / _WEIGHTS)
+        about = {
+            "format": _FORMAT, "params": self.get_params(), "spec": list(self._used), "classes": self.classes_.tolist(),
+            "n_outputs": self._n_outputs, "n_texts": self.n_texts_, "calibration": self._calibration.kind,
+        }  # fmt: skip
+        try:
+            told = json.dumps(about, ensure_ascii=False, indent=1)
+        except TypeError as error:
+            raise InvalidInput(
+                "classes that are neither strings nor numbers cannot be saved"
+            ) from error
+        (directory / _DESCRIPTION).write_text(told, encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> TextClassifier:
+        """Map a classifier that was saved; processes share its weights.
+
+        Raises:
+            Misconfigured: there is none.
+            Corrupt: it is not whole.
+        """
+        directory = Path(directory)
+        try:
+            about = json.loads((directory / _DESCRIPTION).read_text(encoding="utf-8"))
+        except OSError as exc:
+            raise Misconfigured("no classifier is there", directory=str(directory)) from exc
+        except ValueError as exc:
+            raise Corrupt(
+                "the description of the classifier cannot be read", directory=str(directory)
+            ) from exc
+        try:
+            if about["format"] != _FORMAT:
+                raise Misconfigured("the classifier is of another release", format=about["format"])
+            params = about["params"]
+            if params["characters"] is not None:
+                params["characters"] = tuple(params["characters"])
+            made = cls(**params)
+            made.classes_ = np.array(about["classes"])
+            made.n_texts_, made._n_outputs = int(about["n_texts"]), int(about["n_outputs"])
+            bits, words, shortest, longest = about["spec"]
+            made._used = Spec(bits, words, shortest, longest)
+            made._used.check()
+            kind = about["calibration"]
+        except (KeyError, TypeError, ValueError) as exc:
+            raise Corrupt(
+                "the description of the classifier cannot be read", directory=str(directory)
+            ) from exc
+        file = directory / _WEIGHTS
+        try:
+            made._rows, made._bias = mapped.tensor(file, "rows"), mapped.tensor(file, "bias")
+        except OSError as exc:
+            raise Corrupt("the classifier has no weights", directory=str(directory)) from exc
+        stride = stride_of(made._n_outputs)
+        if made._rows.shape != (1 << made._used.bits, stride) or made._bias.shape != (stride,):
+            raise Corrupt(
+                "the classifier's weights are not of its classes", directory=str(directory)
+            )
+        made._calibration = calibration.load(kind, file)
+        return made
+
+
+def _plain(y: Sequence[Any]) -> NDArray[Any]:
+    given = np.asarray(y)
+    if given.ndim != 1:
+        raise InvalidInput(
+            f"classes come one a text, not in {given.ndim} dimensions; or say multi_label=True"
+        )
+    if given.dtype == object:
+        if any(label is None or label != label for label in given.tolist()):
+            raise InvalidInput("a class is missing")
+        kinds = {type(label).__name__ for label in given.tolist()}
+        if len(kinds) > 1:
+            raise InvalidInput(f"classes are of several kinds: {sorted(kinds)}")
+        given = np.array(given.tolist())
+    if given.dtype.kind == "f" and not np.isfinite(given).all():
+        raise InvalidInput("a class is missing")
+    return given
+
+
+def _classes(y: Sequence[Any], *, flat: bool, many: bool) -> NDArray[Any]:
+    if many and not flat:
+        for given in y:
+            if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+                raise InvalidInput(
+                    f"with multi_label each text has a collection of classes, not {given!r}"
+                )
+        return np.array(sorted({label for given in y for label in given}))
+    return np.unique(_plain(y))

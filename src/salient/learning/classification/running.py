@@ -1,0 +1,151 @@
+"""Weights in training: passes over texts, and what comes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from salient.kernels import linear_pass, linear_settled, sparse_scores
+from salient.kernels.linear import State, stride_of
+from salient.learning.classification.features import HashedTexts
+
+Floats = NDArray[np.float32]
+
+_PATIENCE = 2  # passes without a gain, after which early stopping stops
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What steps are like."""
+
+    loss: str
+    rate: float
+    l1: float
+    l2: float
+    naive_bayes: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """What is learnt from, a row a text."""
+
+    features: HashedTexts
+    targets: NDArray[np.int32]
+    labels: NDArray[np.uint8] | None
+    weights: Floats
+    n_outputs: int
+
+
+def n_outputs_of(classes: NDArray[Any], *, many: bool) -> int:
+    return 1 if len(classes) == 2 and not many else len(classes)
+
+
+def idf_of(counts: NDArray[np.int64], n: int) -> Floats:
+    """As scikit-learn smooths it; 0 for a column that no text has, which then weighs nothing."""
+    weights = np.log((1 + n) / (1 + counts)) + 1
+    return np.where(counts > 0, weights, 0).astype(np.float32)
+
+
+def state_of(n_columns: int, n_outputs: int) -> State:
+    stride = stride_of(n_outputs)
+    return State(
+        np.zeros((n_columns, stride), np.float32), np.zeros((n_columns, stride), np.float32),
+        np.zeros(n_columns, np.int64), np.zeros(stride, np.float32), np.zeros(stride, np.float32),
+    )  # fmt: skip
+
+
+def scores_of(
+    features: HashedTexts, texts: NDArray[np.int64], rows: Floats, bias: Floats, n: int
+) -> Floats:
+    part = chosen(features, texts)
+    return sparse_scores(part.begins, part.columns, part.counts, rows, n) + bias[1 : 1 + n]
+
+
+def chosen(features: HashedTexts, texts: NDArray[np.int64]) -> HashedTexts:
+    """Some of the texts, in the order asked for."""
+    sizes = np.diff(features.begins)[texts]
+    begins = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    places = np.repeat(features.begins[texts] - begins[:-1], sizes) + np.arange(begins[-1])
+    return HashedTexts(features.spec, begins, features.columns[places], features.counts[places])
+
+
+class Run:
+    """Weights in training."""
+
+    def __init__(self, how: How, data: Data, idf: Floats, kept: State | None = None) -> None:
+        self._how, self._features, self._labels = how, data.features, data.labels
+        self._weights, self._targets, self.n_outputs = data.weights, data.targets, data.n_outputs
+        self.state = kept or state_of(1 << data.features.spec.bits, self.n_outputs)
+        self.state.rows[:, 0] = idf
+        if how.naive_bayes:
+            self.state.prior = self._prior()
+
+    def _prior(self) -> Floats:
+        """|ln of the ratio of a column's shares in a class and in the others|, as speeds with a mean of 1."""
+        features, n = self._features, self.n_outputs
+        texts = np.repeat(np.arange(len(features)), np.diff(features.begins))
+        prior = np.ones_like(self.state.rows)
+        for c in range(n):
+            if self._labels is not None:
+                right = self._labels[:, c] > 0
+            else:
+                right = self._targets == (1 if n == 1 else c)
+            inside = np.bincount(features.columns, right[texts], len(prior)) + 1
+            outside = np.bincount(features.columns, ~right[texts], len(prior)) + 1
+            ratio = np.abs(np.log((inside / inside.sum()) / (outside / outside.sum())))
+            prior[:, 1 + c] = (ratio / max(ratio[inside + outside > 2].mean(), 1e-9)) ** 2
+        return prior
+
+    def once(self, order: NDArray[np.int64]) -> float:
+        """A step on each of these texts; the loss, added up."""
+        how, features = self._how, self._features
+        return linear_pass(
+            features.begins, features.columns, features.counts, self._targets, self._labels, self._weights, order,
+            self.state, self.n_outputs, how.loss, how.rate, 0.0, how.l1, how.l2, 1.0,
+        )  # fmt: skip
+
+    def go(
+        self,
+        training: NDArray[np.int64],
+        epochs: int,
+        rng: np.random.Generator,
+        held: NDArray[np.int64] | None,
+    ) -> int:
+        """Pass over the texts; how many passes were best on those held out, or all."""
+        self.state.average_from = self.state.step + (
+            len(training) if epochs > 1 else len(training) // 4
+        )
+        best, best_at = -1.0, 0
+        for epoch in range(1, epochs + 1):
+            self.once(rng.permutation(training))
+            if held is None:
+                continue
+            rows, bias = self.averaged()
+            scores = scores_of(self._features, held, rows, bias, self.n_outputs)
+            if self._labels is not None:
+                right = float(((scores > 0) == self._labels[held]).mean())
+            else:
+                said = scores[:, 0] > 0 if self.n_outputs == 1 else scores.argmax(1)
+                right = float((said == self._targets[held]).mean())
+            if right > best:
+                best, best_at = right, epoch
+            elif epoch - best_at >= _PATIENCE:
+                break
+        return best_at if held is not None else epochs
+
+    def averaged(self) -> tuple[Floats, Floats]:
+        """Rows and intercepts averaged over the steps so far; the last ones where there are none."""
+        how, state = self._how, self.state
+        linear_settled(state, self.n_outputs, how.rate, how.l1, how.l2)
+        steps = state.step - state.average_from
+        if steps <= 0:
+            return state.rows.copy(), state.bias.copy()
+        rows = (state.sums + state.rows) / np.float32(steps + 1)  # the last ones count as well
+        if how.l1 > 0:
+            rows[state.rows == 0] = 0  # an average of what was shrunk away is not zero by itself
+        rows[:, 0] = state.rows[:, 0]
+        rows[:, 1 + self.n_outputs :] = 0
+        return rows, state.bias_sums / np.float32(steps)
