@@ -26,6 +26,7 @@ from salient.learning.classification.running import (
     Run,
     idf_of,
     n_outputs_of,
+    renumbered,
     scores_of,
     state_of,
 )
@@ -104,6 +105,7 @@ class TextClassifier:
         )
         self.calibrate, self.early_stopping, self.warm_start = calibrate, early_stopping, warm_start
         self.threads, self.random_state = threads, random_state
+        self._behind: Run | None = None
 
     # --- scikit-learn's interface ---------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class TextClassifier:
         return f"TextClassifier({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_rows")
+        return hasattr(self, "_rows") or self._behind is not None
 
     def __sklearn_tags__(self) -> Any:
         # Asked for by scikit-learn only, which then is there.
@@ -170,11 +172,15 @@ class TextClassifier:
         classes, targets, labels = self._read(y, n)
         weights = self._weights(n, targets, labels, sample_weight, classes)
         n_outputs = n_outputs_of(classes, many=self.multi_label)
-        data = Data(features, targets, labels, weights, n_outputs)
-        idf = idf_of(features.document_counts(), n)
+        counts = features.document_counts()
+        # Columns that no text has are left out: of a small set that is most of them.
+        used = np.flatnonzero(counts)
+        features = renumbered(features, used)
+        data = Data(features, targets, labels, weights, n_outputs, len(used))
+        idf = idf_of(counts[used], n)
         rng = np.random.default_rng(self.random_state)
         held = self._held_out(n, rng)
-        kept, kept_too = self._kept(classes), self._kept(classes)
+        kept, kept_too = self._kept(classes, used), self._kept(classes, used)
         self.classes_, self.n_texts_ = classes, n
         self._calibration = calibration.none(len(classes), many=self.multi_label)
         epochs = int(self.epochs)
@@ -190,7 +196,10 @@ class TextClassifier:
                 )
         run = Run(self._how(), data, idf, kept)
         run.go(np.arange(n), epochs, np.random.default_rng(self.random_state), None)
-        self._take(run)
+        rows, bias = run.averaged()
+        self._rows = np.zeros((1 << self.n_bits, rows.shape[1]), np.float32)
+        self._rows[used], self._bias = rows, bias
+        self._n_outputs, self._used, self._behind = n_outputs, self.spec, None
         return self
 
     def partial_fit(
@@ -235,11 +244,16 @@ class TextClassifier:
         self._met += features.document_counts()
         self.n_texts_ += n
         data = Data(
-            features, targets, labels, weights, n_outputs_of(self.classes_, many=self.multi_label)
+            features,
+            targets,
+            labels,
+            weights,
+            n_outputs_of(self.classes_, many=self.multi_label),
+            len(self._met),
         )
         run = Run(self._how(), data, idf_of(self._met, self.n_texts_), going)
         run.once(np.arange(n))
-        self._take(run)
+        self._behind, self._used, self._n_outputs = run, self.spec, run.n_outputs
         return self
 
     def fit_stream(
@@ -261,7 +275,7 @@ class TextClassifier:
             self.partial_fit(texts, y, classes=classes if not hasattr(self, "_going") else None)
             if report is not None:
                 report(self.n_texts_)
-        if not hasattr(self, "_rows"):
+        if not self.__sklearn_is_fitted__():
             raise InvalidInput("the stream held no texts")
         return self
 
@@ -340,28 +354,28 @@ class TextClassifier:
                 raise InvalidInput("class_weight holds what is no number from 0")
         return np.asarray(weights * by_class[targets], np.float32)
 
-    def _kept(self, classes: NDArray[Any]) -> State | None:
-        """The weights to go on from."""
-        if not self.warm_start or not hasattr(self, "_rows"):
+    def _kept(self, classes: NDArray[Any], used: NDArray[np.int64]) -> State | None:
+        """The weights to go on from, of the columns used."""
+        if not self.warm_start or not self.__sklearn_is_fitted__():
             return None
+        self._fitted()
         if self.classes_.tolist() != classes.tolist():
             raise InvalidInput(
                 "warm_start goes on with the classes of the last fit",
                 classes=self.classes_.tolist(),
             )
-        made = state_of(len(self._rows), self._n_outputs)
-        made.rows[:], made.bias[: len(self._bias)] = self._rows, self._bias
+        if self._used != self.spec:
+            raise InvalidInput(
+                "warm_start goes on with the features of the last fit", spec=tuple(self._used)
+            )
+        made = state_of(len(used), self._n_outputs)
+        made.rows[:], made.bias[:] = self._rows[used], self._bias
         return made
 
     def _held_out(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
         if not (self.calibrate or self.early_stopping) or n < _FEWEST:
             return np.zeros(0, np.int64)
         return np.sort(rng.permutation(n)[: min(max(n // _CHOOSING, 1), _ENOUGH)])
-
-    def _take(self, run: Run) -> None:
-        self._rows, self._bias = run.averaged()
-        self._n_outputs = run.n_outputs
-        self._used = self.spec
 
     # --- use ------------------------------------------------------------------------------------
 
@@ -422,6 +436,10 @@ class TextClassifier:
         return reasons.of(text, self._used, self._rows[:, 0], weights, turned, n)
 
     def _fitted(self) -> None:
+        if (
+            self._behind is not None
+        ):  # weights of one pass are averaged when they are first asked for
+            (self._rows, self._bias), self._behind = self._behind.averaged(), None
         if not hasattr(self, "_rows"):
             raise Misconfigured("this classifier has not learnt anything yet: call fit")
 

@@ -37,6 +37,7 @@ class Data:
     labels: NDArray[np.uint8] | None
     weights: Floats
     n_outputs: int
+    n_columns: int
 
 
 def n_outputs_of(classes: NDArray[Any], *, many: bool) -> int:
@@ -72,13 +73,20 @@ def chosen(features: HashedTexts, texts: NDArray[np.int64]) -> HashedTexts:
     return HashedTexts(features.spec, begins, features.columns[places], features.counts[places])
 
 
+def renumbered(features: HashedTexts, used: NDArray[np.int64]) -> HashedTexts:
+    """With columns as places in `used`, which names all that occur."""
+    place = np.zeros(1 << features.spec.bits, np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    return HashedTexts(features.spec, features.begins, place[features.columns], features.counts)
+
+
 class Run:
     """Weights in training."""
 
     def __init__(self, how: How, data: Data, idf: Floats, kept: State | None = None) -> None:
         self._how, self._features, self._labels = how, data.features, data.labels
         self._weights, self._targets, self.n_outputs = data.weights, data.targets, data.n_outputs
-        self.state = kept or state_of(1 << data.features.spec.bits, self.n_outputs)
+        self.state = kept or state_of(data.n_columns, self.n_outputs)
         self.state.rows[:, 0] = idf
         if how.naive_bayes:
             self.state.prior = self._prior()

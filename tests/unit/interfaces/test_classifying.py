@@ -1,0 +1,212 @@
+"""`salient classify`: from files to classes and figures, and what stands in the way."""
+
+import csv
+import gzip
+import json
+import lzma
+
+import pytest
+from typer.testing import CliRunner
+
+from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured, NotFound
+from salient.interfaces.cli import cli
+from salient.learning.classification import TextClassifier
+from tests.unit.learning.classification.test_model import corpus
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["classify", *map(str, arguments)])
+
+
+def lines(file, n=300, seed=1, **more):
+    texts, labels = corpus(n, seed=seed)
+    rows = [
+        {"id": at, "text": t, "label": y} | more
+        for at, (t, y) in enumerate(zip(texts, labels, strict=True))
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classifier")
+    lines(folder / "train.jsonl")
+    done = run("train", folder / "train.jsonl", "--model", folder / "m")
+    assert done.exit_code == 0, done.output
+    assert "learnt 3 classes from 300 texts: food, law, sea" in done.output
+    return folder / "m"
+
+
+def test_classes_are_written_beside_what_was_there(model, tmp_path):
+    rows = lines(tmp_path / "new.jsonl", 100, seed=2)
+    done = run("predict", tmp_path / "new.jsonl", "-m", model, "-o", tmp_path / "out.jsonl")
+    assert done.exit_code == 0, done.output
+    made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [{k: m[k] for k in ("id", "text", "label")} for m in made] == rows
+    assert sum(m["predicted"] == m["label"] for m in made) > 95
+    assert all(0 < m["predicted_share"] <= 1 for m in made)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "csv.xz"])
+def test_tables_in_and_out(model, tmp_path, ending):
+    texts, labels = corpus(40, seed=3)
+    texts[0] = 'a "quoted", ship\nwith a line break'
+    form = ending.split(".")[0]
+    opener = {"gz": gzip.open, "xz": lzma.open}.get(ending.split(".")[-1], open)
+    with opener(tmp_path / f"in.{ending}", "wt", newline="", encoding="utf-8-sig") as file:
+        table = csv.writer(file, dialect="excel-tab" if form == "tsv" else "excel")
+        table.writerows([["Body", "Kind"], *zip(texts, labels, strict=True)])
+    out = tmp_path / f"out.{form}"
+    done = run(
+        "predict",
+        tmp_path / f"in.{ending}",
+        "-m",
+        model,
+        "-o",
+        out,
+        "--text",
+        "Body",
+        "--into",
+        "Class",
+    )
+    assert done.exit_code == 0, done.output
+    with out.open(newline="") as file:
+        made = list(csv.DictReader(file, dialect="excel-tab" if form == "tsv" else "excel"))
+    assert [m["Body"] for m in made] == texts
+    assert list(made[0]) == ["Body", "Kind", "Class", "Class_share"]
+    assert sum(m["Kind"] == m["Class"] for m in made) > 36
+
+
+def test_what_was_broken_off_goes_on(model, tmp_path, monkeypatch):
+    lines(tmp_path / "in.jsonl", 50)
+    whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    run("predict", tmp_path / "in.jsonl", "-m", model, "-o", whole)
+    part.write_text("".join(whole.read_text().splitlines(keepends=True)[:20]) + '{"id": 20, "te')
+    again = run("predict", tmp_path / "in.jsonl", "-m", model, "-o", part)
+    assert isinstance(again.exception, Conflict)
+    assert run("predict", tmp_path / "in.jsonl", "-m", model, "-o", part, "--resume").exit_code == 0
+    assert part.read_bytes() == whole.read_bytes()
+
+
+def test_figures_and_a_report_to_look_at(model, tmp_path):
+    lines(tmp_path / "test.jsonl", 120, seed=5)
+    done = run(
+        "evaluate",
+        tmp_path / "test.jsonl",
+        "-m",
+        model,
+        "--html",
+        tmp_path / "r.html",
+        "-o",
+        tmp_path / "r.json",
+    )
+    assert done.exit_code == 0, done.output
+    figures = json.loads((tmp_path / "r.json").read_text())
+    assert figures["accuracy"] > 0.95
+    assert f"accuracy {figures['accuracy']:.4f}" in done.output
+    assert sum(map(sum, figures["confusion"])) == 120
+    page = (tmp_path / "r.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "<svg" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_without_a_model_it_is_cross_validated(tmp_path):
+    lines(tmp_path / "all.jsonl", 150)
+    done = run("evaluate", tmp_path / "all.jsonl", "--folds", 3, "--html", tmp_path / "r.html")
+    assert done.exit_code == 0, done.output
+    assert "accuracy 0.9" in done.output or "accuracy 1.0" in done.output
+    assert "3 parts of all.jsonl" in (tmp_path / "r.html").read_text()
+
+
+def test_names_in_a_report_cannot_become_html(tmp_path):
+    texts, _ = corpus(40)
+    evil = ["<script>alert(1)</script>", "b & c"] * 20
+    rows = [{"text": t, "label": y} for t, y in zip(texts, evil, strict=True)]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert (
+        run("evaluate", tmp_path / "x.jsonl", "--folds", 2, "--html", tmp_path / "r.html").exit_code
+        == 0
+    )
+    page = (tmp_path / "r.html").read_text()
+    assert "<script>" not in page
+    assert "b &amp; c" in page
+
+
+def test_several_classes_a_text(tmp_path):
+    texts, labels = corpus(200)
+    rows = [
+        {"text": f"{a} {b}", "label": sorted({x, y})}
+        for a, b, x, y in zip(texts, texts[1:], labels, labels[1:], strict=False)
+    ]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert (
+        run(
+            "train", tmp_path / "x.jsonl", "-m", tmp_path / "m", "--loss", "log", "--epochs", 20
+        ).exit_code
+        == 0
+    )
+    assert TextClassifier.load(tmp_path / "m").multi_label
+    done = run("predict", tmp_path / "x.jsonl", "-m", tmp_path / "m", "-o", tmp_path / "o.jsonl")
+    assert done.exit_code == 0, done.output
+    assert isinstance(
+        json.loads((tmp_path / "o.jsonl").read_text().splitlines()[0])["predicted"], list
+    )
+    assert run("evaluate", tmp_path / "x.jsonl", "-m", tmp_path / "m").exit_code == 0
+
+
+def test_in_one_pass(tmp_path):
+    lines(tmp_path / "x.jsonl", 600)
+    short = run("train", tmp_path / "x.jsonl", "-m", tmp_path / "m", "--one-pass")
+    assert isinstance(short.exception, InvalidInput)
+    classes = [part for name in ("sea", "law", "food") for part in ("--class", name)]
+    assert (
+        run("train", tmp_path / "x.jsonl", "-m", tmp_path / "m", "--one-pass", *classes).exit_code
+        == 0
+    )
+    done = run("evaluate", tmp_path / "x.jsonl", "-m", tmp_path / "m")
+    assert "accuracy 0.9" in done.output or "accuracy 1.0" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "told"),
+    [
+        ("gone.jsonl", None, NotFound, "no file"),
+        ("x.txt", "a", InvalidInput, "no .csv"),
+        ("x.jsonl", '{"text": "a", "label": "b"}\n{"text"', InvalidInput, "line 2"),
+        ("x.jsonl", "[1]\n", InvalidInput, "no JSON object"),
+        (
+            "x.jsonl",
+            '{"body": "a", "label": "b"}\n',
+            InvalidInput,
+            "has no 'text': it has body, label",
+        ),
+        ("x.jsonl", '{"text": 3, "label": "b"}\n', InvalidInput, "int, not a string"),
+        ("x.jsonl", "", InvalidInput, "no rows"),
+        ("x.csv", "text,label\na,b\n", InvalidInput, "one class"),
+    ],
+)
+def test_files_that_cannot_be_learnt_from(tmp_path, name, content, error, told):
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    done = run("train", tmp_path / name, "-m", tmp_path / "m")
+    assert isinstance(done.exception, error)
+    assert told in str(done.exception)
+    assert not (tmp_path / "m").exists()
+
+
+def test_bytes_that_are_no_utf8_are_read(model, tmp_path):
+    (tmp_path / "x.csv").write_bytes(b"text\nship harbour \xff captain\n")
+    done = run("predict", tmp_path / "x.csv", "-m", model, "-o", tmp_path / "o.csv")
+    assert done.exit_code == 0, done.output
+    assert "sea" in (tmp_path / "o.csv").read_text()
+
+
+def test_folders_that_hold_no_classifier(model, tmp_path):
+    lines(tmp_path / "x.jsonl", 10)
+    done = run("predict", tmp_path / "x.jsonl", "-m", tmp_path, "-o", tmp_path / "o.jsonl")
+    assert isinstance(done.exception, Misconfigured)
+    (tmp_path / "model.json").write_text("{")
+    done = run("predict", tmp_path / "x.jsonl", "-m", tmp_path, "-o", tmp_path / "o.jsonl")
+    assert isinstance(done.exception, Corrupt)
