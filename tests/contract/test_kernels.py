@@ -184,6 +184,19 @@ CASES = {
         st.sampled_from([8, 20]),
         st.integers(1, 3),
     ).flatmap(lambda t: st.sampled_from([(*t, 0, 0), (*t, 1, 3), (*t, 3, 3)])),
+    "minhash": st.tuples(
+        st.lists(
+            st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=60)), max_size=4
+        ),
+        st.sampled_from([1, 3, 5]),
+        st.sampled_from([4, 7]),
+    ),
+    "band_keys": st.tuples(
+        st.lists(
+            st.lists(st.sampled_from([0, 1, 7, 2**32 - 1]), min_size=8, max_size=8), max_size=4
+        ).map(lambda rows: np.array(rows, np.uint32).reshape(-1, 8)),
+        st.integers(1, 8),
+    ),
     "norms_of": st.tuples(st.lists(TEXTS, max_size=4)),
     "vocabulary_rows": st.tuples(
         st.lists(KNOWN, max_size=6),

@@ -18,6 +18,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
         linear_settled,
         sparse_scores,
     )
+    from salient.kernels.minhash import band_keys, minhash
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, name_spans, token_spans, utf8_offsets
     from salient.kernels.terms import hashed_features, term_hashes
@@ -42,6 +43,7 @@ else:
             linear_settled,
             sparse_scores,
         )
+        from salient.kernels._minhash import band_keys, minhash
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, name_spans, token_spans, utf8_offsets
         from salient.kernels._terms import hashed_features, term_hashes
@@ -61,7 +63,36 @@ else:
         ) from exc
 
 __all__ = [
-    "Encoder", "case_counts", "chunk_spans", "entity_spans", "first_uses", "hashed_features", "hashed_sums", "letter_words", "linear_pass", "linear_scores", "linear_settled", "lone_words",
-    "longest_phrases", "name_spans", "norms_of", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "sparse_scores", "term_hashes", "token_spans", "trees",
-    "type_rows", "unit_words", "utf8_offsets", "vocabulary_rows", "word_codes", "word_hashes", "word_spans",
+    "Encoder",
+    "band_keys",
+    "case_counts",
+    "chunk_spans",
+    "entity_spans",
+    "first_uses",
+    "hashed_features",
+    "hashed_sums",
+    "letter_words",
+    "linear_pass",
+    "linear_scores",
+    "linear_settled",
+    "lone_words",
+    "longest_phrases",
+    "minhash",
+    "name_spans",
+    "norms_of",
+    "noun_phrases",
+    "phrase_worth",
+    "span_types",
+    "spanning_tree",
+    "sparse_scores",
+    "term_hashes",
+    "token_spans",
+    "trees",
+    "type_rows",
+    "unit_words",
+    "utf8_offsets",
+    "vocabulary_rows",
+    "word_codes",
+    "word_hashes",
+    "word_spans",
 ]  # fmt: skip

@@ -98,7 +98,8 @@ def table() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     return told, np.array(longer, np.uint32)
 
 
-def _mixed(value: int) -> int:
+def mixed(value: int) -> int:
+    """64 bits, each of which depends on all."""
     for _ in range(2):
         value = ((value ^ (value >> 32)) * 0xD6E8FEB86659FD93) & _64
     return value ^ (value >> 32)
@@ -111,12 +112,12 @@ def hash_of(data: bytes) -> int:
         value = ((value ^ int.from_bytes(data[:8], "little")) * 0xFF51AFD7ED558CCD) & _64
         value ^= value >> 29
         data = data[8:]
-    return _mixed(((value ^ int.from_bytes(data, "little")) * 0xFF51AFD7ED558CCD) & _64)
+    return mixed(((value ^ int.from_bytes(data, "little")) * 0xFF51AFD7ED558CCD) & _64)
 
 
 def joined(one: int, other: int) -> int:
     """The hash of two things, one after the other."""
-    return _mixed((one * 0x9E3779B97F4A7C15 + other) & _64)
+    return mixed((one * 0x9E3779B97F4A7C15 + other) & _64)
 
 
 def _points(data: bytes) -> Iterator[tuple[int, int, str]]:

@@ -122,10 +122,18 @@ class _Server:
             raise Unavailable("the search index is closed")
         headers = {"content-type": "application/x-ndjson"} if isinstance(body, str) else None
         with self._translated(f"{method} {path}"):
-            answer: Json = self._client.transport.perform_request(
+            answer: Any = self._client.transport.perform_request(
                 method, path, params=params or None, body=body, headers=headers
             )
-        return answer
+        # A connection that is cut among the headers leaves an answer without its type, which the client
+        # takes for text.
+        if method != "HEAD" and not isinstance(answer, dict | list):
+            raise Unavailable(
+                f"the search server {self._where} was cut off while it answered",
+                server=self._where, tried=f"{method} {path}",
+            )  # fmt: skip
+        made: Json = answer
+        return made
 
     def send(self, method: str, path: str, body: Json | str | None = None, **params: str) -> Json:
         """Send a request that does no harm when it is done twice."""
