@@ -37,7 +37,14 @@ sys.path[:0] = [p for p in (str(ROOT / "bench"),) if p not in sys.path]
 
 from peers.text_classifiers import REQUIREMENTS  # noqa: E402 # beside this file, once that is on the path
 
-from salient.learning.classification import HashedTexts, TextClassifier, measured  # noqa: E402 # the same
+from salient.learning.classification import (  # noqa: E402 # the same
+    HashedTexts,
+    TextClassifier,
+    classify_records,
+    measured,
+    told,
+)
+from salient.storage.docs import Records  # noqa: E402 # the same
 
 Pairs = list[tuple[str, str]]
 
@@ -104,10 +111,12 @@ def ours(train: Pairs, test: Pairs, times: int, **settings: Any) -> dict[str, An
     a_pass = (
         cpu(lambda: long.fit(features, labels)) - cpu(lambda: short.fit(features, labels))
     ) / 10
-    began = time.perf_counter()
     two = TextClassifier.load(saved(model))
     two.threads = 2
+    two.predict(many[:20_000])
+    began = time.perf_counter()
     two.predict(many)
+    two_threads = time.perf_counter() - began
     return {
         "accuracy": round(report.accuracy, 4), "macro_f1": round(report.macro_f1, 4),
         "calibration_error": round(report.calibration_error or 0, 4),
@@ -116,7 +125,7 @@ def ours(train: Pairs, test: Pairs, times: int, **settings: Any) -> dict[str, An
         "a_pass_with_hashing_texts_per_cpu_s": round(len(texts) / (a_pass + hashing)),
         "texts_per_cpu_s": round(len(many) / cpu(lambda: model.predict(many))),
         "mb_per_cpu_s": round(sum(map(len, many)) / 1e6 / cpu(lambda: model.predict(many)), 1),
-        "texts_per_s_on_two_threads": round(len(many) / (time.perf_counter() - began)),
+        "texts_per_s_on_two_threads": round(len(many) / two_threads),
     }  # fmt: skip
 
 
@@ -124,6 +133,26 @@ def saved(model: TextClassifier) -> Path:
     folder = Path(tempfile.mkdtemp()) / "model"
     model.save(folder)
     return folder
+
+
+def from_store(train: Pairs, test: Pairs, n: int = 200_000) -> dict[str, Any]:
+    """Rows of the embedded document store to their classes in another of its collections, in one process."""
+    model = TextClassifier().fit(*map(list, zip(*train, strict=True)))
+    texts = [text for text, _ in test]
+    with tempfile.TemporaryDirectory() as folder, Records.open(f"sqlite:{folder}/r.db") as records:
+        for first in range(0, n, 8192):
+            some = range(first, min(n, first + 8192))
+            records.put_many("news", [(f"{i:08}", {"text": texts[i % len(texts)]}) for i in some])
+        classify_records(model, records, "news", "once")  # what is loaded once a process
+        began, seen = time.perf_counter(), time.process_time()
+        classify_records(model, records, "news", "classes")
+        took, wall = time.process_time() - seen, time.perf_counter() - began
+        same = [t.label for t in told(records, "classes")][: len(texts)] == list(
+            model.predict(texts)
+        )
+    if not same:
+        raise SystemExit("the classes in the store are not those of predict")
+    return {"texts": n, "texts_per_cpu_s": round(n / took), "texts_per_s": round(n / wall)}
 
 
 def flat_memory(train: Pairs) -> dict[str, Any]:
@@ -220,6 +249,8 @@ def main() -> None:
                   f"training {row['training_texts_per_cpu_s']:>9,}")  # fmt: skip
         print(f"  {json.dumps(first)}")
         if name == "ag_news":
+            line["store"] = from_store(train, test)
+            print(f"  store {json.dumps(line['store'])}")
             line["stream"] = flat_memory(train)
             print(f"  stream {json.dumps(line['stream'])}")
     if options.only == ",".join(SETS):

@@ -24,10 +24,12 @@ from salient.learning.classification import (
     HashedTexts,
     Report,
     TextClassifier,
+    classify_records,
     cross_validate,
     measured,
 )
 from salient.learning.classification.pages import page
+from salient.storage.docs import Records
 
 classify = typer.Typer(
     help="Sort texts into classes that you teach it.", no_args_is_help=True, add_completion=False
@@ -244,6 +246,33 @@ def predict(
             n += len(batch)
             advance(len(batch))
     out.print(f"{n:,} texts in {escape(str(to))}", soft_wrap=True)
+
+
+@classify.command()
+def store(
+    url: Annotated[str, typer.Argument(help="A document store, such as sqlite:/data/records.db.")],
+    collection: Annotated[str, typer.Argument(help="Whose records are classified.")],
+    model: Model,
+    into: Annotated[str, typer.Option(help="The collection that gets the classes.")],
+    text: TextField = "text",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what was broken off.")
+    ] = False,
+) -> None:
+    """Classify the records of a document store, and write the classes into another of its collections."""
+    estimator = TextClassifier.load(model)
+    with Records.open(url) as records, counting("classifying", records.count(collection)) as to:
+        before = 0
+
+        def report(done: int) -> None:
+            nonlocal before
+            to(done - before)
+            before = done
+
+        n = classify_records(
+            estimator, records, collection, into, field=text, resume=resume, report=report
+        )
+    out.print(f"{n:,} records of {escape(collection)}: classes in {escape(into)}", soft_wrap=True)
 
 
 class _Rows:

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured, NotFound
 from salient.interfaces.cli import cli
-from salient.learning.classification import TextClassifier
+from salient.learning.classification import TextClassifier, told
+from salient.storage.docs import Records
 from tests.unit.learning.classification.test_model import corpus
 
 
@@ -46,6 +47,22 @@ def test_classes_are_written_beside_what_was_there(model, tmp_path):
     assert [{k: m[k] for k in ("id", "text", "label")} for m in made] == rows
     assert sum(m["predicted"] == m["label"] for m in made) > 95
     assert all(0 < m["predicted_share"] <= 1 for m in made)
+
+
+def test_records_of_a_store_get_classes_in_another_collection(model, tmp_path):
+    texts, labels = corpus(50, seed=4)
+    url = f"sqlite:{tmp_path}/r.db"
+    with Records.open(url) as records:
+        records.put_many("mails", [(f"{i:02}", {"body": t}) for i, t in enumerate(texts)])
+    asked = ("store", url, "mails", "-m", model, "--text", "body", "--into", "kinds")
+    done = run(*asked)
+    assert done.exit_code == 0, done.output
+    assert "50 records of mails" in done.output
+    with Records.open(url) as records:
+        said = [t.label for t in told(records, "kinds")]
+    assert sum(a == b for a, b in zip(said, labels, strict=True)) > 45
+    assert isinstance(run(*asked).exception, Conflict)
+    assert run(*asked, "--resume").exit_code == 0
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "csv.xz"])

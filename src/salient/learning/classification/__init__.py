@@ -13,7 +13,9 @@ from salient.learning.classification.evaluation import (
 from salient.learning.classification.features import HashedTexts, Texts
 from salient.learning.classification.model import TextClassifier
 from salient.learning.classification.reasons import Reason
+from salient.learning.classification.stored import Told, classify_records, told
 
 __all__ = [
-    "HashedTexts", "Measures", "Reason", "Report", "TextClassifier", "Texts", "cross_validate", "measured", "thresholds",
+    "HashedTexts", "Measures", "Reason", "Report", "TextClassifier", "Texts", "Told", "classify_records", "cross_validate",
+    "measured", "thresholds", "told",
 ]  # fmt: skip

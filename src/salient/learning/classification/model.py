@@ -386,14 +386,28 @@ class TextClassifier:
 
     def predict(self, X: Any) -> Any:
         """(n,) the likeliest class of each text; of several labels a text, a list of tuples of classes."""
-        scores = self._scores(X)
+        chosen = self._chosen(self._scores(X))
         if self.multi_label:
             names = self.classes_.tolist()
-            chosen = scores > self._calibration.cut(scores.shape[1])
             return [tuple(names[c] for c in np.flatnonzero(row)) for row in chosen]
+        return self.classes_[chosen]
+
+    def predicted(self, X: Any) -> tuple[NDArray[Any], Floats]:
+        """Classes and probabilities in one go.
+
+        Returns:
+            (n,) places in `classes_`, or of several labels a text (n, n_classes) of whether it has each; and what
+            `predict_proba` gives.
+        """
+        scores = self._scores(X)
+        return self._chosen(scores), self._calibration.shares(scores)
+
+    def _chosen(self, scores: Floats) -> NDArray[Any]:
+        if self.multi_label:
+            return np.asarray(scores > self._calibration.cut(scores.shape[1]))
         if scores.shape[1] == 1:
-            return self.classes_[(scores[:, 0] > 0).astype(np.int64)]
-        return self.classes_[scores.argmax(axis=1)]
+            return (scores[:, 0] > 0).astype(np.int64)
+        return np.asarray(scores.argmax(axis=1))
 
     def predict_proba(self, X: Any) -> Floats:
         """(n, n_classes) probabilities; rows add up to 1 unless a text may have several labels."""

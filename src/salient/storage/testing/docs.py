@@ -81,7 +81,8 @@ class RecordsContract:
     @pytest.mark.parametrize(
         "record",
         [{"a": float("nan")}, {"a": float("inf")}, {"a": 2**63}, {"a": b"bytes"}, {1: 2}, {"a": {2: 3}},
-         {"a\0": 1}, {"a": "\ud800"}, {"a": {1, 2}}],
+         {"a\0": 1}, {"a": "\ud800"}, {"a": {1, 2}}, {"a": [1, 2**63]}, {"a": [1, -(2**63) - 1]}, {"a": ["x", "\ud800"]},
+         {"a": [1, b"x"]}],
     )  # fmt: skip
     def test_what_is_no_json_is_refused(self, records: Records, record: dict[str, Any]) -> None:
         with pytest.raises(InvalidInput):

@@ -342,3 +342,33 @@ def test_parameters_are_those_of_scikit_learn():
     assert repr(small(loss="log")) == "TextClassifier(loss='log', n_bits=14)"
     with pytest.raises(InvalidInput, match="no parameter"):
         model.set_params(depth=3)
+
+
+def test_a_model_on_disk_holds_rows_of_what_it_met_alone(tmp_path):
+    texts, labels = corpus(100)
+    model = TextClassifier(n_bits=20).fit(texts, labels)
+    model.save(tmp_path / "m")
+    assert (tmp_path / "m" / "model.safetensors").stat().st_size < 2_000_000
+    again = TextClassifier.load(tmp_path / "m")
+    assert again.predict(texts).tolist() == model.predict(texts).tolist()
+    streamed = TextClassifier(n_bits=20).partial_fit(texts, labels, classes=sorted(set(labels)))
+    streamed.predict(texts)
+    assert len(streamed._rows) == len(model._rows)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_give_no_classes(value):
+    texts, labels = corpus(60)
+    model = TextClassifier(n_bits=12).fit(texts, labels)
+    model._rows[:, 1] = value
+    with pytest.raises(Corrupt, match="no numbers"):
+        model.predict(texts)
+
+
+def test_one_text_of_ten_megabytes_among_others():
+    texts, labels = corpus(60)
+    model = TextClassifier(n_bits=14).fit(texts, labels)
+    long = " ".join(texts) * (10_000_000 // len(" ".join(texts)))
+    said = model.predict([texts[0], long, long + " é", b"\xff" + texts[0].encode()])
+    assert said[0] == said[3] == labels[0]
+    assert said[1] == said[2]
