@@ -3,12 +3,12 @@
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from salient.kernels._texts cimport Texts
-from salient.kernels.linear import LOSSES, checked_model, checked_rows, checked_sparse
+from salient.kernels.linear import LOSSES, checked_index, checked_model, checked_rows, checked_sparse
 from salient.kernels.terms import Spec
 
 cdef extern from "terms.h" nogil:
@@ -21,6 +21,7 @@ cdef extern from "terms.h" nogil:
         uint32_t* columns
         int32_t* values
         int64_t n
+        const uint64_t* held
     void salient_terms_freed(salient_terms* s)
     int salient_features(salient_terms* s, salient_bag* bag, const uint8_t* text, int64_t n, const salient_spec* spec)
     void salient_bag_freed(salient_bag* bag)
@@ -37,6 +38,9 @@ cdef extern from "linear.h" nogil:
         int32_t outputs, loss
         float rate, decay, l1, l2, most
     void salient_logs_made()
+    void salient_text_asked(const uint8_t* text, int64_t n)
+    void salient_placed(uint32_t* columns, int64_t n, const uint64_t* held, const int32_t* before)
+    void salient_asked(const uint32_t* columns, int64_t n, const float* rows, int64_t stride)
     float salient_products(const uint32_t* columns, const int32_t* counts, int64_t n, const float* rows, int64_t stride,
                            float* out)
     void salient_settled(salient_model* m, int64_t column, int64_t step)
@@ -47,36 +51,53 @@ salient_logs_made()
 
 
 def linear_scores(texts, int bits, int words, int shortest, int longest, const float[:, ::1] rows not None,
-                  int n_outputs):
+                  int n_outputs, index=None):
     spec_ = Spec(bits, words, shortest, longest)
     spec_.check()
-    checked_rows(rows, n_outputs, 1 << bits)
+    checked_index(index, bits, rows, n_outputs)
     cdef Texts held = Texts(texts)
     cdef salient_spec spec
     spec.bits, spec.words, spec.shortest, spec.longest = bits, words, shortest, longest
     cdef salient_terms s
-    cdef salient_bag bag
+    cdef salient_bag bags[2]
+    cdef salient_bag* bag
     memset(&s, 0, sizeof(s))
-    memset(&bag, 0, sizeof(bag))
+    memset(bags, 0, sizeof(bags))
     held.tell(&s.table, &s.expansions)
+    cdef const uint64_t[::1] ones
+    cdef const int32_t[::1] before
+    if index is not None:
+        ones, before = index
+        bags[0].held = bags[1].held = &ones[0]
     found = np.zeros((held.n, n_outputs), np.float32)
     cdef float[:, ::1] out = found
-    cdef int64_t i, at, stride = rows.shape[1]
+    cdef int64_t i, at, n = held.n, stride = rows.shape[1]
     cdef float scale
     cdef float* sums = <float*>malloc(stride * sizeof(float))
     cdef int failed = sums == NULL
     if not failed:
         with nogil:
-            for i in range(held.n):
-                failed = salient_features(&s, &bag, held.at(i), held.size(i), &spec)
-                if failed:
-                    break
-                scale = salient_products(bag.columns, bag.values, bag.n, &rows[0, 0], stride, sums)
-                for at in range(n_outputs):
-                    out[i, at] = sums[1 + at] * scale
+            # While the rows of one text come from memory, the next one is cut.
+            for i in range(n + 1):
+                if i < n:
+                    if i + 2 < n:
+                        salient_text_asked(held.at(i + 2), held.size(i + 2))
+                    bag = &bags[i & 1]
+                    failed = salient_features(&s, bag, held.at(i), held.size(i), &spec)
+                    if failed:
+                        break
+                    if bag.held != NULL:
+                        salient_placed(bag.columns, bag.n, bag.held, &before[0])
+                    salient_asked(bag.columns, bag.n, &rows[0, 0], stride)
+                if i > 0:
+                    bag = &bags[(i - 1) & 1]
+                    scale = salient_products(bag.columns, bag.values, bag.n, &rows[0, 0], stride, sums)
+                    for at in range(n_outputs):
+                        out[i - 1, at] = sums[1 + at] * scale
     free(sums)
     salient_terms_freed(&s)
-    salient_bag_freed(&bag)
+    salient_bag_freed(&bags[0])
+    salient_bag_freed(&bags[1])
     if failed:
         raise MemoryError
     return found
@@ -98,6 +119,7 @@ def sparse_scores(const int64_t[::1] begins not None, const int32_t[::1] columns
             for i in range(begins.shape[0] - 1):
                 if begins[i] == begins[i + 1]:
                     continue
+                salient_asked(<const uint32_t*>&columns[begins[i]], begins[i + 1] - begins[i], &rows[0, 0], stride)
                 scale = salient_products(<const uint32_t*>&columns[begins[i]], &counts[begins[i]], begins[i + 1] - begins[i],
                                          &rows[0, 0], stride, sums)
                 for at in range(n_outputs):

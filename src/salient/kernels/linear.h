@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#include "terms.h"
 
 typedef float salient_v4 __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -39,14 +40,35 @@ static inline float salient_tf(int32_t count)
     return count < 0 ? -tf : tf;
 }
 
+/* Columns become places among those that are held: as many rows lie before each. */
+static inline void salient_placed(uint32_t *columns, int64_t n, const uint64_t *held, const int32_t *before)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t word = columns[i] >> 6;
+        columns[i] = before[word] + salient_ones(held[word] & ((1ULL << (columns[i] & 63)) - 1));
+    }
+}
+
+/* A text's first lines of the cache; the machine sees by itself that others follow. */
+static inline void salient_text_asked(const uint8_t *text, int64_t n)
+{
+    for (int64_t at = 0; at < n && at < 512; at += 64)
+        __builtin_prefetch(text + at);
+}
+
+/* Rows are asked for before they are needed. */
+static inline void salient_asked(const uint32_t *columns, int64_t n, const float *rows, int64_t stride)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t at = 0; at < stride && at < 64; at += 16)
+            __builtin_prefetch(rows + (int64_t)columns[i] * stride + at);
+}
+
 /* out[stride] = the products of a bag's weights with rows; lane 0 is of no meaning. Returns 1 / the bag's length. */
 static inline float salient_products(const uint32_t *columns, const int32_t *counts, int64_t n, const float *rows,
                                      int64_t stride, float *out)
 {
     float squares = 0;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t at = 0; at < stride && at < 64; at += 16)
-            __builtin_prefetch(rows + (int64_t)columns[i] * stride + at);
     if (stride == 4 || stride == 8) {
         salient_v4 a = {0}, b = {0};
         for (int64_t i = 0; i < n; i++) {
@@ -140,6 +162,7 @@ static inline void salient_step(salient_model *m, const uint32_t *columns, const
                                 double *total)
 {
     int64_t step = ++m->step;
+    salient_asked(columns, n, m->rows, m->stride);
     float scale = salient_products(columns, counts, n, m->rows, m->stride, scores);
     for (int64_t at = 0; at < m->stride; at++)
         scores[at] = scores[at] * scale + m->bias[at];

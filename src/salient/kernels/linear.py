@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,36 @@ class State:
     """As `rows`: how fast each weight learns, for weights that are scaled by what is known beforehand."""
 
 
+class Index(NamedTuple):
+    """Columns that have rows, when few have: a text's other columns are passed over, and rows lie close together."""
+
+    held: NDArray[np.uint64]
+    """(2 ** bits / 64,): a bit a column, the lowest first."""
+    before: Ints
+    """(2 ** bits / 64,): how many bits are set in the words before each."""
+
+    @classmethod
+    def of(cls, columns: NDArray[Any], bits: int) -> Index:
+        """Of some columns, whose rows are in their order."""
+        told = np.zeros(1 << bits, np.uint8)
+        told[columns] = 1
+        held = np.packbits(told, bitorder="little").view("<u8")
+        counts = np.bitwise_count(held).astype(np.int32)
+        return cls(held, (np.cumsum(counts, dtype=np.int32) - counts).astype(np.int32))
+
+    @property
+    def n(self) -> int:
+        """Columns held."""
+        return int(self.before[-1]) + int(np.bitwise_count(self.held[-1]))
+
+    def places(self, columns: NDArray[Any]) -> Ints:
+        """The row of each column; of one that is not held, the number of rows."""
+        words, bit = columns >> 6, (columns & 63).astype(np.uint64)
+        own, one = self.held[words], np.uint64(1)
+        rows = self.before[words] + np.bitwise_count(own & ((one << bit) - one))
+        return np.where(own >> bit & one, rows, self.n).astype(np.int32)
+
+
 def stride_of(n_outputs: int) -> int:
     """Numbers of a row."""
     return (1 + n_outputs + 3) // 4 * 4
@@ -52,6 +82,20 @@ def checked_rows(rows: Any, n_outputs: int, n_columns: int) -> None:
         raise ValueError(
             f"rows of {n_outputs} outputs are ({n_columns}, {stride_of(n_outputs)}), not {tuple(rows.shape)}"
         )
+
+
+def checked_index(index: Index | None, bits: int, rows: Any, n_outputs: int) -> None:
+    """Raises ValueError: rows are not of the columns that the index holds, or of all."""
+    if index is None:
+        checked_rows(rows, n_outputs, 1 << bits)
+        return
+    shape = ((1 << bits) // 64,)
+    if index.held.shape != shape or index.before.shape != shape:
+        raise ValueError(f"the index is not one of {1 << bits} columns")
+    counts = np.bitwise_count(index.held)
+    if index.before[0] != 0 or (np.diff(index.before) != counts[:-1]).any():
+        raise ValueError("the index does not count its columns")
+    checked_rows(rows, n_outputs, index.n + 1)
 
 
 def checked_sparse(begins: Any, columns: Any, counts: Any, n_columns: int) -> None:
@@ -104,6 +148,7 @@ def linear_scores(
     longest: int,
     rows: Floats,
     n_outputs: int,
+    index: Index | None = None,
 ) -> Floats:
     """Hash texts and score them in one go.
 
@@ -111,7 +156,8 @@ def linear_scores(
 
     Args:
         bits, words, shortest, longest: see `Spec`.
-        rows: (2 ** bits, stride), as `State.rows`.
+        rows: (2 ** bits, stride), as `State.rows`; with an index (its n + 1, stride), the last of zeros.
+        index: of the columns that have rows.
 
     Returns:
         (n_texts, n_outputs), without intercepts; 0 for a text without features.
@@ -123,11 +169,14 @@ def linear_scores(
     """
     spec = Spec(bits, words, shortest, longest)
     spec.check()
-    checked_rows(rows, n_outputs, 1 << bits)
+    checked_index(index, bits, rows, n_outputs)
     found = []
     for text in bytes_of(texts):
         bag = bag_of(text, spec)
-        sums, scale = _products(list(bag), list(bag.values()), rows)
+        columns = list(bag)
+        if index is not None:
+            columns = index.places(np.array(columns, np.int64)).tolist()
+        sums, scale = _products(columns, list(bag.values()), rows)
         found.append(sums[1 : 1 + n_outputs] * scale)
     return np.array(found, np.float32).reshape(-1, n_outputs)
 

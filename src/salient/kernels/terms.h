@@ -1,6 +1,6 @@
 /* Terms of UTF-8 text and their hashes: what `terms.py` defines, over pointers.
 
-   A text of ASCII alone, which most are, is cut sixteen bytes at a time; any other by code points, with classes and
+   A text of ASCII alone, which most are, is cut 64 bytes at a time; any other by code points, with classes and
    folded forms out of a table that the definition makes. Bytes that are no UTF-8 part terms and are in none. */
 
 #ifndef SALIENT_TERMS_H
@@ -39,19 +39,28 @@ static inline uint64_t salient_mixed(uint64_t h)
     return h ^ (h >> 32);
 }
 
-/* Eight bytes may be read past the end. */
+static const uint64_t salient_low[9] = {
+    0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffffULL, 0xffffffffffffULL, 0xffffffffffffffULL, ~0ULL,
+};
+
+/* Eight bytes may be read past the end. Up to sixteen it goes without a branch, which would often go wrong. */
 static inline uint64_t salient_hash(const uint8_t *p, int64_t size)
 {
-    uint64_t h = 0x9e3779b97f4a7c15ULL ^ (uint64_t)size, w;
-    for (; size > 8; p += 8, size -= 8) {
+    uint64_t h = 0x9e3779b97f4a7c15ULL ^ (uint64_t)size, w, longer;
+    while (size > 16) {
         memcpy(&w, p, 8);
         h = (h ^ w) * 0xff51afd7ed558ccdULL;
         h ^= h >> 29;
+        p += 8;
+        size -= 8;
     }
+    int64_t more = size > 8 ? 8 : 0;
     memcpy(&w, p, 8);
-    if (size < 8)
-        w &= (1ULL << (8 * size)) - 1;
-    return salient_mixed((h ^ w) * 0xff51afd7ed558ccdULL);
+    longer = (h ^ w) * 0xff51afd7ed558ccdULL;
+    longer ^= longer >> 29;
+    h = more ? longer : h;
+    memcpy(&w, p + more, 8);
+    return salient_mixed((h ^ (w & salient_low[size - more])) * 0xff51afd7ed558ccdULL);
 }
 
 static inline uint64_t salient_joined(uint64_t a, uint64_t b)
@@ -59,22 +68,35 @@ static inline uint64_t salient_joined(uint64_t a, uint64_t b)
     return salient_mixed(a * 0x9e3779b97f4a7c15ULL + b);
 }
 
-static inline int salient_added(salient_terms *s, int64_t start, int64_t end, int64_t at, int64_t size)
+static inline int salient_terms_room(salient_terms *s, int64_t more)
 {
-    if (s->n == s->room) {
-        int64_t room = s->room ? 2 * s->room : 512;
-        salient_term *more = realloc(s->terms, room * sizeof *more);
-        if (!more)
+    if (s->n + more > s->room) {
+        int64_t room = 2 * s->room + more + 512;
+        salient_term *terms = realloc(s->terms, room * sizeof *terms);
+        if (!terms)
             return -1;
-        s->terms = more;
+        s->terms = terms;
         s->room = room;
     }
+    return 0;
+}
+
+/* There must be room for it. */
+static inline void salient_put_term(salient_terms *s, int64_t start, int64_t end, int64_t at, int64_t size)
+{
     salient_term *term = &s->terms[s->n++];
     term->hash = salient_hash(s->folded + at, size);
     term->start = start;
     term->end = end;
     term->at = at;
     term->size = size;
+}
+
+static inline int salient_added(salient_terms *s, int64_t start, int64_t end, int64_t at, int64_t size)
+{
+    if (salient_terms_room(s, 1))
+        return -1;
+    salient_put_term(s, start, end, at, size);
     return 0;
 }
 
@@ -91,73 +113,82 @@ static inline int salient_has_room(salient_terms *s, int64_t size)
     return 0;
 }
 
-static inline int salient_is_ascii(const uint8_t *text, int64_t n)
+static inline int32_t salient_ones(uint64_t w)
 {
-    int64_t at = 0;
-    uint64_t w, high = 0;
-    for (; at + 8 <= n; at += 8) {
-        memcpy(&w, text + at, 8);
-        high |= w;
-    }
-    for (; at < n; at++)
-        high |= (uint64_t)text[at];
-    return !(high & 0x8080808080808080ULL);
+    /* The baseline has no instruction for it. */
+    w -= w >> 1 & 0x5555555555555555ULL;
+    w = (w & 0x3333333333333333ULL) + (w >> 2 & 0x3333333333333333ULL);
+    return (int32_t)(((w + (w >> 4)) & 0x0f0f0f0f0f0f0f0fULL) * 0x0101010101010101ULL >> 56);
 }
 
-static inline int salient_ascii_word(uint8_t c)
+/* 64 bytes folded, and a bit for each that belongs to a term; -1 if any is not ASCII. */
+static inline int salient_block(const uint8_t *text, uint8_t *folded, uint64_t *found)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-static int salient_cut_ascii(salient_terms *s, const uint8_t *text, int64_t n)
-{
-    int64_t start = -1;
-    if (salient_has_room(s, n + 32))
-        return -1;
-    uint8_t *folded = s->folded;
-    for (int64_t at = 0; at < n; at += 16) {
-        uint32_t words;
+    uint64_t words = 0;
 #if defined(__SSE2__)
-        __m128i v;
-        if (at + 16 <= n)
-            v = _mm_loadu_si128((const __m128i *)(text + at));
-        else {
-            uint8_t rest[16] = {0};
-            memcpy(rest, text + at, n - at);
-            v = _mm_loadu_si128((const __m128i *)rest);
-        }
+    int high = 0;
 #define BETWEEN(v, a, b) \
     _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8((a) - 1)), _mm_cmpgt_epi8(_mm_set1_epi8((b) + 1), v))
+    for (int part = 0; part < 4; part++) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(text + 16 * part));
         __m128i upper = BETWEEN(v, 'A', 'Z'), low = _mm_or_si128(v, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
         __m128i word = _mm_or_si128(_mm_or_si128(BETWEEN(low, 'a', 'z'), BETWEEN(v, '0', '9')),
                                     _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
-#undef BETWEEN
-        _mm_storeu_si128((__m128i *)(folded + at), low);
-        words = (uint32_t)_mm_movemask_epi8(word);
-#else
-        words = 0;
-        for (int64_t i = 0; i < 16; i++) {
-            uint8_t c = at + i < n ? text[at + i] : 0;
-            folded[at + i] = c >= 'A' && c <= 'Z' ? c + 32 : c;
-            words |= (uint32_t)salient_ascii_word(c) << i;
-        }
-#endif
-        uint32_t turns = (words ^ (words << 1 | (start >= 0))) & 0xffff;
-        while (turns) {
-            int64_t here = at + __builtin_ctz(turns);
-            turns &= turns - 1;
-            if (start < 0)
-                start = here;
-            else {
-                if (salient_added(s, start, here, start, here - start))
-                    return -1;
-                start = -1;
-            }
-        }
+        _mm_storeu_si128((__m128i *)(folded + 16 * part), low);
+        words |= (uint64_t)(uint32_t)_mm_movemask_epi8(word) << (16 * part);
+        high |= _mm_movemask_epi8(v);
     }
-    if (start >= 0 && salient_added(s, start, n, start, n - start))
+#undef BETWEEN
+#else
+    uint8_t high = 0;
+    for (int i = 0; i < 64; i++) {
+        uint8_t c = text[i];
+        int upper = c >= 'A' && c <= 'Z';
+        high |= c & 0x80;
+        folded[i] = upper ? c + 32 : c;
+        words |= (uint64_t)(upper || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_') << i;
+    }
+#endif
+    *found = words;
+    return high ? -1 : 0;
+}
+
+/* As `salient_cut`, of ASCII; 1 if it is none. */
+static int salient_cut_ascii(salient_terms *s, const uint8_t *text, int64_t n)
+{
+    int64_t turns_at[64 + 1 + 8], n_at = 0; /* where terms start and end, in turn */
+    uint64_t inside = 0;
+    uint8_t rest[64];
+    if (salient_has_room(s, n + 64 + 16))
         return -1;
-    return 0;
+    for (int64_t at = 0; at < n; at += 64) {
+        const uint8_t *block = text + at;
+        uint64_t words, turns;
+        if (n - at < 64) {
+            memset(rest, 0, sizeof rest);
+            memcpy(rest, block, n - at);
+            block = rest;
+        }
+        if (salient_block(block, s->folded + at, &words))
+            return 1;
+        turns = words ^ (words << 1 | inside);
+        inside = words >> 63;
+        int64_t count = salient_ones(turns), *to = turns_at + n_at;
+        /* Eight at a time, some of no meaning: a loop of as many as there are would end where nobody foresees. */
+        for (int64_t i = 0; i < count; i += 8)
+            for (int64_t j = i; j < i + 8; j++) {
+                to[j] = at + __builtin_ctzll(turns | 1ULL << 63);
+                turns &= turns - 1;
+            }
+        n_at += count;
+        if (salient_terms_room(s, n_at / 2))
+            return -1;
+        for (int64_t i = 0; i + 1 < n_at; i += 2)
+            salient_put_term(s, turns_at[i], turns_at[i + 1], turns_at[i], turns_at[i + 1] - turns_at[i]);
+        turns_at[0] = turns_at[n_at - (n_at & 1)];
+        n_at &= 1;
+    }
+    return n_at ? salient_added(s, turns_at[0], n, turns_at[0], n - turns_at[0]) : 0;
 }
 
 /* The code point at `text`, and how many bytes it takes; -1 and 1 for what is no UTF-8. */
@@ -247,7 +278,11 @@ static int salient_cut_any(salient_terms *s, const uint8_t *text, int64_t n)
 static inline int salient_cut(salient_terms *s, const uint8_t *text, int64_t n)
 {
     s->n = 0;
-    return salient_is_ascii(text, n) ? salient_cut_ascii(s, text, n) : salient_cut_any(s, text, n);
+    int other = salient_cut_ascii(s, text, n);
+    if (other != 1)
+        return other;
+    s->n = 0;
+    return salient_cut_any(s, text, n);
 }
 
 static inline void salient_terms_freed(salient_terms *s)
@@ -264,17 +299,44 @@ typedef struct {
 
 /* Columns of one text and the sums of their signs, in the order of first uses. */
 typedef struct {
+    uint32_t *raw; /* a column each feature, its sign in the highest bit */
+    int64_t raw_room, n_raw;
     uint32_t *keys; /* open addressing over columns: slot -> place in `columns` + 1 */
-    int64_t n_slots, slots_room; /* those of this text, and those that there is room for */
+    int64_t slots_room;
     uint32_t *columns;
     int32_t *values;
     int64_t room, n;
+    const uint64_t *held; /* a bit a column: the only ones that are of interest; or NULL for all */
 } salient_bag;
 
-static inline int salient_bag_room(salient_bag *bag, int64_t features)
+static inline int salient_bag_begun(salient_bag *bag, int64_t features)
 {
-    if (features > bag->room) {
+    bag->n = bag->n_raw = 0;
+    if (features + 1 > bag->raw_room) {
         int64_t room = features + features / 2 + 256;
+        uint32_t *raw = realloc(bag->raw, room * sizeof *raw);
+        if (!raw)
+            return -1;
+        bag->raw = raw;
+        bag->raw_room = room;
+    }
+    return 0;
+}
+
+/* Whether a column is held is no better than a coin: so it is written anyhow, and counted if it is. */
+static inline void salient_bag_put(salient_bag *bag, uint64_t hash, uint32_t mask)
+{
+    uint32_t column = (uint32_t)hash & mask;
+    bag->raw[bag->n_raw] = column | (uint32_t)(hash >> 63) << 31;
+    bag->n_raw += bag->held ? bag->held[column >> 6] >> (column & 63) & 1 : 1;
+}
+
+/* Sum the signs of each column. */
+static inline int salient_bag_summed(salient_bag *bag)
+{
+    int64_t n = bag->n_raw, slots = 64;
+    if (n > bag->room) {
+        int64_t room = n + n / 2 + 256;
         uint32_t *columns = realloc(bag->columns, room * sizeof *columns);
         if (columns)
             bag->columns = columns;
@@ -285,38 +347,41 @@ static inline int salient_bag_room(salient_bag *bag, int64_t features)
             return -1;
         bag->room = room;
     }
-    int64_t slots = 64;
-    while (slots < 2 * features)
+    while (slots < 4 * n)
         slots *= 2;
     if (slots > bag->slots_room) {
         free(bag->keys);
         bag->keys = malloc(slots * sizeof *bag->keys);
         bag->slots_room = bag->keys ? slots : 0;
+        if (!bag->keys)
+            return -1;
     }
-    bag->n_slots = slots;
-    if (!bag->keys)
-        return -1;
-    memset(bag->keys, 0, slots * sizeof *bag->keys);
+    uint32_t *keys = bag->keys, *columns = bag->columns, used = 0;
+    int32_t *values = bag->values;
+    const uint32_t *raw = bag->raw;
+    memset(keys, 0, slots * sizeof *keys);
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t column = raw[i] & 0x7fffffff;
+        int64_t slot = column & (slots - 1);
+        int32_t sign = 1 - (int32_t)(raw[i] >> 31 << 1);
+        for (; keys[slot]; slot = (slot + 1) & (slots - 1))
+            if (columns[keys[slot] - 1] == column)
+                break;
+        if (keys[slot])
+            values[keys[slot] - 1] += sign;
+        else {
+            columns[used] = column;
+            values[used] = sign;
+            keys[slot] = ++used;
+        }
+    }
+    bag->n = used;
     return 0;
-}
-
-static inline void salient_bag_put(salient_bag *bag, uint64_t hash, uint32_t mask)
-{
-    uint32_t column = (uint32_t)hash & mask, *keys = bag->keys;
-    int64_t last = bag->n_slots - 1, slot = column & last;
-    for (; keys[slot]; slot = (slot + 1) & last)
-        if (bag->columns[keys[slot] - 1] == column)
-            break;
-    if (!keys[slot]) {
-        bag->columns[bag->n] = column;
-        bag->values[bag->n] = 0;
-        keys[slot] = (uint32_t)++bag->n;
-    }
-    bag->values[keys[slot] - 1] += hash >> 63 ? -1 : 1;
 }
 
 static inline void salient_bag_freed(salient_bag *bag)
 {
+    free(bag->raw);
     free(bag->keys);
     free(bag->columns);
     free(bag->values);
@@ -361,8 +426,7 @@ static int salient_features(salient_terms *s, salient_bag *bag, const uint8_t *t
             most += salient_n_grams(&s->terms[i], spec);
             longest = s->terms[i].size > longest ? s->terms[i].size : longest;
         }
-    bag->n = 0;
-    if (salient_bag_room(bag, most))
+    if (salient_bag_begun(bag, most))
         return -1;
     uint32_t mask = (uint32_t)((1ULL << spec->bits) - 1);
     const salient_term *terms = s->terms;
@@ -383,7 +447,7 @@ static int salient_features(salient_terms *s, salient_bag *bag, const uint8_t *t
             salient_put_grams(bag, s->folded, &terms[i], spec, marked, mask);
         free(marked);
     }
-    return 0;
+    return salient_bag_summed(bag);
 }
 
 #endif

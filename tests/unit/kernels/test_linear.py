@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salient.kernels import _linear, linear, terms
+from salient.kernels import _linear, _terms, linear, terms
 from salient.kernels.linear import State, stride_of
 
 BITS = 8
@@ -44,6 +44,39 @@ def test_scores_agree_hashed_at_once_or_before(texts, n_outputs, spec):
         np.testing.assert_allclose(
             twin.sparse_scores(*sparse, rows, n_outputs), wanted, rtol=1e-4, atol=1e-5
         )
+
+
+@settings(deadline=None)
+@given(TEXTS, st.sets(st.integers(0, (1 << BITS) - 1)), st.sampled_from([1, 4]))
+def test_rows_of_the_columns_held_alone_score_the_same(texts, held, n_outputs):
+    """Columns without rows weigh nothing: neither in the score nor in the length of a text."""
+    rows = state(n_outputs).rows
+    columns = np.array(sorted(held), np.int64)
+    rows[np.setdiff1d(np.arange(1 << BITS), columns)] = 0
+    index = linear.Index.of(columns, BITS)
+    few = np.concatenate([rows[columns], np.zeros_like(rows[:1])])
+    assert index.n == len(columns)
+    assert index.places(columns).tolist() == list(range(index.n))
+    wanted = linear.linear_scores(texts, BITS, 2, 0, 0, rows, n_outputs)
+    for twin in (linear, _linear):
+        got = twin.linear_scores(texts, BITS, 2, 0, 0, few, n_outputs, index)
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+        with pytest.raises(ValueError, match="rows"):
+            twin.linear_scores(texts, BITS, 2, 0, 0, few[:0], n_outputs, index)
+        with pytest.raises(ValueError, match="index"):
+            twin.linear_scores(
+                texts, BITS, 2, 0, 0, few, n_outputs, index._replace(before=index.before + 1)
+            )
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 62, 63, 64, 65, 127, 128, 129, 200])
+@pytest.mark.parametrize("sign", [" ", "x", "x ", "ab, ", "é"])
+def test_terms_at_the_edges_of_blocks(size, sign):
+    """Compiled code cuts 64 bytes at a time."""
+    for text in ((sign * size)[:size], "Q" * size + sign, sign + "_9" * size):
+        data = text.encode()
+        for got, wanted in zip(_terms.term_hashes(data), terms.term_hashes(data), strict=True):
+            np.testing.assert_array_equal(got, wanted)
 
 
 def test_strings_bytes_and_packed_texts_are_the_same():

@@ -177,6 +177,9 @@ def batches(texts: Any, size: int = BATCH) -> Iterator[Sequence[str | bytes] | P
         yield []
     for first in range(0, len(texts), size):
         part = list(texts[first : first + size])
+        if set(map(type, part)) <= {str, bytes}:
+            yield part
+            continue
         for at, text in enumerate(part):
             if not isinstance(text, str | bytes):
                 kind = "missing" if text is None else type(text).__name__

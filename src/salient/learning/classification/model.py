@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured
 from salient.kernels import linear_scores, sparse_scores
-from salient.kernels.linear import LOSSES, State, stride_of
+from salient.kernels.linear import LOSSES, Index, State, checked_index, stride_of
 from salient.kernels.terms import Spec
 from salient.learning import mapped
 from salient.learning.classification import calibration, reasons
@@ -197,9 +197,9 @@ class TextClassifier:
         run = Run(self._how(), data, idf, kept)
         run.go(np.arange(n), epochs, np.random.default_rng(self.random_state), None)
         rows, bias = run.averaged()
-        self._rows = np.zeros((1 << self.n_bits, rows.shape[1]), np.float32)
-        self._rows[used], self._bias = rows, bias
-        self._n_outputs, self._used, self._behind = n_outputs, self.spec, None
+        self._used = self.spec
+        self._keep(rows, used, bias)
+        self._n_outputs, self._behind = n_outputs, None
         return self
 
     def partial_fit(
@@ -369,7 +369,7 @@ class TextClassifier:
                 "warm_start goes on with the features of the last fit", spec=tuple(self._used)
             )
         made = state_of(len(used), self._n_outputs)
-        made.rows[:], made.bias[:] = self._rows[used], self._bias
+        made.rows[:], made.bias[:] = self._rows[self._index.places(used)], self._bias
         return made
 
     def _held_out(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -433,26 +433,41 @@ class TextClassifier:
         two = self._n_outputs == 1 and not self.multi_label
         weights = self._rows[:, 1 if two else 1 + at]
         turned = -1.0 if two and at == 0 else 1.0
-        return reasons.of(text, self._used, self._rows[:, 0], weights, turned, n)
+        return reasons.of(
+            text, self._used, self._index.places, self._rows[:, 0], weights, turned, n
+        )
+
+    def _keep(self, rows: Floats, used: NDArray[np.int64], bias: Floats) -> None:
+        """Weights of the columns used, in their order; a row of zeros behind them is all others'."""
+        self._index = Index.of(used, self._used.bits)
+        self._rows = np.concatenate([rows, np.zeros((1, rows.shape[1]), np.float32)])
+        self._bias = bias
 
     def _fitted(self) -> None:
         if (
             self._behind is not None
         ):  # weights of one pass are averaged when they are first asked for
-            (self._rows, self._bias), self._behind = self._behind.averaged(), None
+            (rows, bias), self._behind = self._behind.averaged(), None
+            used = np.flatnonzero(self._met)
+            self._keep(rows[used], used, bias)
         if not hasattr(self, "_rows"):
             raise Misconfigured("this classifier has not learnt anything yet: call fit")
 
     def _scores(self, X: Any) -> Floats:
         self._fitted()
-        rows, spec, n = self._rows, self._used, self._n_outputs
+        rows, index, spec, n = self._rows, self._index, self._used, self._n_outputs
         if isinstance(X, HashedTexts):
             made = HashedTexts.of(X, spec)
-            found = sparse_scores(made.begins, made.columns, made.counts, rows, n)
+            found = sparse_scores(made.begins, index.places(made.columns), made.counts, rows, n)
         else:
-            parts = parallel(lambda p: linear_scores(p, *spec, rows, n), batches(X), self.threads)
+            parts = parallel(
+                lambda p: linear_scores(p, *spec, rows, n, index), batches(X), self.threads
+            )
             found = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return found + self._bias[1 : 1 + n]
+        found += self._bias[1 : 1 + n]
+        if not np.isfinite(found).all():
+            raise Corrupt("the classifier has weights that are no numbers: train it again")
+        return found
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -478,6 +493,8 @@ class TextClassifier:
         save_file(
             {
                 "rows": np.ascontiguousarray(self._rows),
+                "held": self._index.held,
+                "before": self._index.before,
                 "bias": self._bias,
                 **self._calibration.arrays(),
             },
@@ -533,10 +550,16 @@ class TextClassifier:
         file = directory / _WEIGHTS
         try:
             made._rows, made._bias = mapped.tensor(file, "rows"), mapped.tensor(file, "bias")
+            made._index = Index(mapped.tensor(file, "held"), mapped.tensor(file, "before"))
         except OSError as exc:
             raise Corrupt("the classifier has no weights", directory=str(directory)) from exc
-        stride = stride_of(made._n_outputs)
-        if made._rows.shape != (1 << made._used.bits, stride) or made._bias.shape != (stride,):
+        try:
+            checked_index(made._index, made._used.bits, made._rows, made._n_outputs)
+        except ValueError as exc:
+            raise Corrupt(
+                "the classifier's weights are not of its classes", directory=str(directory)
+            ) from exc
+        if made._bias.shape != (stride_of(made._n_outputs),):
             raise Corrupt(
                 "the classifier's weights are not of its classes", directory=str(directory)
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +27,19 @@ class Reason:
 
 
 def of(
-    text: str, spec: Spec, idf: NDArray[Any], weights: NDArray[Any], turned: float, n: int
+    text: str,
+    spec: Spec,
+    places: Callable[[NDArray[Any]], NDArray[np.int32]],
+    idf: NDArray[Any],
+    weights: NDArray[Any],
+    turned: float,
+    n: int,
 ) -> list[Reason]:
     """The n strongest on each side, the strongest first; those of n-grams that share a column share its weight.
 
     Args:
-        idf, weights: (n_columns,).
+        places: the row of each column.
+        idf, weights: (n_rows,).
         turned: what weights are multiplied by.
     """
     data = text.encode("utf-8", "surrogatepass")
@@ -46,9 +54,10 @@ def of(
         bag[column] = bag.get(column, 0) + (-1 if value >> 63 else 1) * len(spans)
         holders.setdefault(column, []).append(value)
     columns = list(bag)
-    x = np.array([tf(bag[c]) for c in columns]) * idf[columns]
+    rows = places(np.array(columns, np.int64))
+    x = np.array([tf(bag[c]) for c in columns]) * idf[rows]
     length = math.sqrt(float(x @ x)) or 1.0
-    worth = x / length * weights[columns] * turned
+    worth = x / length * weights[rows] * turned
     points = _code_points(data)
     reasons = []
     for column, weight in zip(columns, worth.tolist(), strict=True):
