@@ -30,8 +30,8 @@ for module in MODULES:
     fast = importlib.import_module(f"salient.kernels._{module}")
     PAIRS |= {name: (getattr(slow, name), getattr(fast, name)) for name in slow.__all__}
 
-# Twins that agree to rounding only, or are classes: tests/unit/nlp/native compares them.
-NETWORK = {"Encoder", "entity_spans", "spanning_tree", "trees"}
+# Twins that agree to rounding only, or are classes: tests/unit compares them.
+NETWORK = {"Encoder", "entity_spans", "spanning_tree", "train_embeddings", "trees"}
 KERNELS = set(PAIRS)
 PAIRS = {name: twins for name, twins in PAIRS.items() if name not in NETWORK}
 

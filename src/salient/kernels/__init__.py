@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.candidates import noun_phrases, phrase_worth
     from salient.kernels.decode import entity_spans, spanning_tree, trees
+    from salient.kernels.embedding import train_embeddings
     from salient.kernels.encoder import Encoder
     from salient.kernels.hashing import hashed_sums
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
@@ -27,6 +28,7 @@ else:
     try:
         from salient.kernels._candidates import noun_phrases, phrase_worth
         from salient.kernels._decode import entity_spans, spanning_tree, trees
+        from salient.kernels._embedding import train_embeddings
         from salient.kernels._encoder import Encoder
         from salient.kernels._hashing import hashed_sums
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
@@ -48,6 +50,6 @@ else:
 
 __all__ = [
     "Encoder", "case_counts", "chunk_spans", "entity_spans", "first_uses", "hashed_sums", "letter_words", "lone_words",
-    "longest_phrases", "name_spans", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "token_spans", "trees",
-    "type_rows", "unit_words", "utf8_offsets", "word_codes", "word_hashes", "word_spans",
+    "longest_phrases", "name_spans", "noun_phrases", "phrase_worth", "span_types", "spanning_tree", "token_spans", "train_embeddings",
+    "trees", "type_rows", "unit_words", "utf8_offsets", "word_codes", "word_hashes", "word_spans",
 ]  # fmt: skip
