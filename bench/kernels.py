@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from salient import kernels
 from salient.kernels.candidates import TELLING
 from salient.kernels.decode import BUCKETS
+from salient.kernels.embedding import LEARN_OUTPUTS, LEARN_WORDS, WORDS
 from salient.kernels.hashing import hash_bytes
+from salient.learning.embeddings import VocabularyCounter
 from salient.model import columns
 from salient.nlp.gazetteer import Gazetteer
 from salient.nlp.native import features, model
@@ -125,7 +127,21 @@ def encode(module: ModuleType, weights: Mapping[str, NDArray[Any]]) -> Callable[
 
 
 # Those whose definitions are so slow that a page of text must do.
-SLOW = frozenset({"Encoder", "trees", "spanning_tree", "entity_spans"})
+def skip_gram(text: str) -> tuple[Any, ...]:
+    """One pass of skip-gram over the text's words, 100 dimensions filled up to 104."""
+    counter = VocabularyCounter()
+    counter.add([words_of(text)])
+    vocabulary = counter.vocabulary(1)
+    tables = [draw(len(vocabulary), 104) * np.float32(0.01) for _ in range(2)]
+    none = np.zeros(0, np.int64), np.zeros(0, np.int32)
+    learned = WORDS | LEARN_WORDS | LEARN_OUTPUTS
+    return (
+        vocabulary.numbers([words_of(text)]), *tables, np.zeros((0, 104), np.float32), vocabulary.keep(1e-3),
+        vocabulary.draws(), *none, 5, 5, learned, 0.025, 0.025, 1,
+    )  # fmt: skip
+
+
+SLOW = frozenset({"Encoder", "trees", "spanning_tree", "entity_spans", "train_embeddings"})
 PAGE = 5_000  # characters
 
 # Arguments of each kernel, made from the text; a kernel that is not here fails the bench.
@@ -160,6 +176,7 @@ ARGUMENTS: dict[str, Callable[[str], tuple[Any, ...]]] = {
         draw(n_words(text), ARC_WIDTH), draw(n_words(text), ARC_WIDTH), draw(ARC_WIDTH), draw(BUCKETS), sentences(text),
     ),
     "spanning_tree": lambda text: (draw(60, 61),),
+    "train_embeddings": skip_gram,
     "entity_spans": lambda text: (draw(n_words(text), 4 * 18 + 1), sentences(text)),
 }  # fmt: skip
 

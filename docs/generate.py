@@ -273,6 +273,7 @@ def language_table() -> str | None:
     for name, title in (
         ("first_result_ms", "first result, ms"), ("rss_mb", "resident, MB"),
         ("two_threads", "two threads, times as fast as one"),
+        ("two_processes", "two processes, times as fast as one"),
     ):  # fmt: skip
         rows.append((title, [row["speed"][name] for row in engines.values()]))
     longest = [row["speed"]["us_per_word_by_length"] for row in engines.values()]

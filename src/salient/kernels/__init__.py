@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.candidates import noun_phrases, phrase_worth
     from salient.kernels.decode import entity_spans, spanning_tree, trees
+    from salient.kernels.embedding import train_embeddings
     from salient.kernels.encoder import Encoder
     from salient.kernels.hashing import hashed_sums
     from salient.kernels.linear import (
@@ -35,6 +36,7 @@ else:
     try:
         from salient.kernels._candidates import noun_phrases, phrase_worth
         from salient.kernels._decode import entity_spans, spanning_tree, trees
+        from salient.kernels._embedding import train_embeddings
         from salient.kernels._encoder import Encoder
         from salient.kernels._hashing import hashed_sums
         from salient.kernels._linear import (
@@ -87,6 +89,7 @@ __all__ = [
     "sparse_scores",
     "term_hashes",
     "token_spans",
+    "train_embeddings",
     "trees",
     "type_rows",
     "unit_words",

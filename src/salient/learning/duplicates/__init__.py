@@ -1,0 +1,6 @@
+"""Texts that are nearly the same: sketches, a table of their bands, and clusters."""
+
+from salient.learning.duplicates.clusters import Clusters
+from salient.learning.duplicates.model import Match, NearDuplicates
+
+__all__ = ["Clusters", "Match", "NearDuplicates"]
