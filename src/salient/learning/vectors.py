@@ -249,7 +249,9 @@ def open_encoder(spec: str = "auto", models: Registry | None = None) -> Encoder:
     """Open an encoder by name; `auto` is `potion` where its data is installed, else `hashing`.
 
     Args:
-        spec: also `model:NAME` or `model:NAME@VERSION`, of a model in the form of potion's.
+        spec: also `vectors:FOLDER` of words' vectors that were trained here, `transformer` or
+            `transformer:FOLDER` of a network in ONNX (an extra), and `model:NAME` or
+            `model:NAME@VERSION` of a published model of any of these forms.
         models: where those are.
 
     Raises:
@@ -265,7 +267,30 @@ def open_encoder(spec: str = "auto", models: Registry | None = None) -> Encoder:
     if spec.startswith(PREFIX):
         if models is None:
             raise Misconfigured(f"{spec!r} is a published model, and there is no registry here")
-        return PotionEncoder.of(models.open_named(spec))
+        return _published(models.open_named(spec))
+    kind, _, folder = spec.partition(":")
+    if kind == "vectors" and folder:
+        from salient.learning.embeddings.encoder import WordsEncoder
+
+        return WordsEncoder(Path(folder))
+    if kind == "transformer":
+        from salient.learning.transformer import TransformerEncoder
+
+        return TransformerEncoder(Path(folder) if folder else None)
     if spec not in ENCODERS:
-        raise InvalidInput(f"no encoder {spec!r}", known=["auto", *sorted(ENCODERS)])
+        known = ["auto", *sorted(ENCODERS), "model:NAME", "transformer", "vectors:FOLDER"]
+        raise InvalidInput(f"no encoder {spec!r}: there are {', '.join(known)}", known=known)
     return ENCODERS[spec]()
+
+
+def _published(model: Model) -> Encoder:
+    """By the files that it has."""
+    if "vectors.json" in model.digests:
+        from salient.learning.embeddings.encoder import WordsEncoder
+
+        return WordsEncoder.of(model)
+    if "model.onnx" in model.digests:
+        from salient.learning.transformer import TransformerEncoder
+
+        return TransformerEncoder.of(model)
+    return PotionEncoder.of(model)

@@ -142,7 +142,7 @@ class Nlp(Section):
     engine: str = "native"
     """`native`, `native:DIRECTORY` of a model, `spacy` (the extra `spacy`), `spacy:PACKAGE`, or `rules`."""
     encoder: str = "auto"
-    """`potion`, `hashing`, `model:NAME` of a published model, or `auto`: potion where its data is installed."""
+    """`potion`, `hashing`, `vectors:FOLDER` of word vectors that `salient embed train` made, `transformer` (an extra), `model:NAME` of a published model, or `auto`: potion where its data is installed."""
     ontology: Path | None = None
     """A YAML file whose types and predicates are added to the built-in ones."""
 

@@ -13,19 +13,21 @@ from salient.errors import Corrupt
 from salient.model import columns
 
 HOW = ("combined", "mean", "sum")
-_ROWS = 4096  # at a time: what stays in the nearer caches
+_ROWS = 1024  # at a time: what stays in the nearer caches
+_PARTS = 32_767
 
 
 @dataclass(frozen=True, eq=False)
 class Delta:
     """What a worker changed in a table.
 
-    `rows` are numbers in order, (n,) int32; `values` (n, width): float16 parts of each row's largest
-    change, which is in `scales`, (n,) float32; or, without scales, the new rows themselves as float32.
+    `rows` are numbers in order, (n,) int32; `values` (n, width): int16, in parts of `scales`, (n,)
+    float32, which are each row's largest change over 32,767: half the bytes, and more exact than
+    float16, which also takes ten times as long to read; or, without scales, the new rows as float32.
     """
 
     rows: NDArray[np.int32]
-    values: NDArray[np.float16] | NDArray[np.float32]
+    values: NDArray[np.int16] | NDArray[np.float32]
     scales: NDArray[np.float32] | None
 
     @classmethod
@@ -44,11 +46,12 @@ class Delta:
                 continue
             if len(changed) < len(change):
                 change, largest = change[changed], largest[changed]
-            change *= (1 / largest)[:, None]
-            values.append(change.astype(np.float16))
-            scales.append(largest)
+            scale = np.maximum(largest / _PARTS, np.float32(1e-38))
+            change /= scale[:, None]
+            values.append(np.rint(change, out=change).astype(np.int16))
+            scales.append(scale)
         width = base.shape[1]
-        none = np.zeros((0, width), np.float32 if exact else np.float16)
+        none = np.zeros((0, width), np.float32 if exact else np.int16)
         return cls(
             np.concatenate([np.zeros(0, np.int32), *rows]),
             np.concatenate([none, *values]),
@@ -103,17 +106,32 @@ def combine(
         made = np.array(base)
         made[deltas[0].rows] = deltas[0].values
         return made
+    made = np.empty_like(base)
+    for low in range(0, len(base), _ROWS):
+        high = min(low + _ROWS, len(base))
+        parts = [d.part(low, high) for d in deltas]
+        made[low:high] = _combined(np.asarray(base[low:high]), parts, how)
+    return made
+
+
+def _combined(base: NDArray[np.float32], deltas: Sequence[Delta], how: str) -> NDArray[np.float32]:
     sums = np.zeros_like(base)
     squares = np.zeros(len(base), np.float32)
     n = np.zeros(len(base), np.float32)
     for delta in deltas:
+        change = delta.values.astype(np.float32)
         if delta.scales is None:
-            change = delta.values.astype(np.float32) - base[delta.rows]
+            change -= base[delta.rows]
         else:
-            change = delta.values.astype(np.float32)
             change *= delta.scales[:, None]
+        squares_of = np.einsum("ij,ij->i", change, change)
+        if len(delta.rows) == len(base):
+            sums += change
+            squares += squares_of
+            n += 1
+            continue
         sums[delta.rows] += change  # a worker has a row once
-        squares[delta.rows] += np.einsum("ij,ij->i", change, change)
+        squares[delta.rows] += squares_of
         n[delta.rows] += 1
     several = n > 1
     divisor = np.ones(len(base), np.float32)

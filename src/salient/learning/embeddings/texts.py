@@ -29,6 +29,10 @@ class TextVectors:
         self._weights = (smoothing / (smoothing + share)).astype(np.float32)
         self._common = self._shared(share)
 
+    @property
+    def dimensions(self) -> int:
+        return self._keyed.dimensions
+
     def _shared(self, share: NDArray[np.float64]) -> NDArray[np.float32]:
         """The direction of most weight among words as they are used; (dimensions,)."""
         dimensions = self._keyed.dimensions
