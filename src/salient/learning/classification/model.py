@@ -33,7 +33,7 @@ from salient.learning.classification.running import (
 
 Floats = NDArray[np.float32]
 
-_FORMAT = 1
+_FORMAT = 2
 _DESCRIPTION, _WEIGHTS = "model.json", "model.safetensors"
 _CHOOSING = 10  # a text in so many is kept to calibrate and to stop by
 _ENOUGH = 20_000  # texts are enough for that, however many there are
