@@ -19,6 +19,7 @@ from salient import errors, log
 from salient.app import App
 from salient.interfaces import watching
 from salient.interfaces.classifying import classify
+from salient.interfaces.deduplicating import duplicates
 from salient.interfaces.grammar import grammar, rules
 from salient.interfaces.jobs import dead, here, jobs
 from salient.interfaces.migrating import migrate
@@ -52,6 +53,7 @@ cli.add_typer(dead, name="dead")
 cli.add_typer(stack, name="stack")
 cli.add_typer(train, name="train")
 cli.add_typer(classify, name="classify")
+cli.command()(duplicates)
 cli.command()(migrate)
 cli.command()(plan)
 cli.add_typer(rules, name="rules")
