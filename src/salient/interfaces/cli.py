@@ -19,6 +19,7 @@ from salient import errors, log
 from salient.app import App
 from salient.interfaces import watching
 from salient.interfaces.classifying import classify
+from salient.interfaces.deduplicating import duplicates
 from salient.interfaces.embedding import embed
 from salient.interfaces.grammar import grammar, rules
 from salient.interfaces.jobs import dead, here, jobs
@@ -54,6 +55,7 @@ cli.add_typer(stack, name="stack")
 cli.add_typer(train, name="train")
 cli.add_typer(classify, name="classify")
 cli.add_typer(embed, name="embed")
+cli.command()(duplicates)
 cli.command()(migrate)
 cli.command()(plan)
 cli.add_typer(rules, name="rules")

@@ -69,6 +69,11 @@ class Bands:
         self._merge()
         return _pairs(short, given) + first
 
+    def keep(self, there: NDArray[np.bool_]) -> None:
+        """Forget the texts that are not there."""
+        kept = [(keys[there[rows]], rows[there[rows]]) for keys, rows in self._segments]
+        self._segments = [segment for segment in kept if len(segment[0])]
+
     def _merge(self) -> None:
         segments = self._segments
         while len(segments) > 1 and (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -54,7 +54,7 @@ class NearDuplicates:
         threads: for sketching.
 
     Attributes:
-        labels_: (n_texts,): each text's cluster, called by its first text.
+        labels_: (numbers given,): each text's cluster, called by its first text; -1 for one that was taken out.
         n_texts_: that are in the index.
 
     Memory: about 1.5 kB a text with the usual parameters, and while it grows up to twice that.
@@ -73,6 +73,7 @@ class NearDuplicates:
         self._sketches: NDArray[np.uint32] = np.zeros((0, 1 << int(self.n_bits)), np.uint32)
         self._counts: NDArray[np.int64] = np.zeros(0, np.int64)
         self._pairs: list[NDArray[np.float64]] = []
+        self._gone: set[int] = set()
 
     # --- scikit-learn's interface ---------------------------------------------------------------
 
@@ -115,11 +116,13 @@ class NearDuplicates:
 
     @property
     def labels_(self) -> NDArray[np.int64]:
-        return self._clusters.labels()
+        labels = self._clusters.labels()
+        labels[list(self._gone)] = -1
+        return labels
 
     @property
     def n_texts_(self) -> int:
-        return len(self._clusters)
+        return len(self._clusters) - len(self._gone)
 
     @property
     def rows(self) -> int:
@@ -134,6 +137,39 @@ class NearDuplicates:
             return np.zeros((0, 3))
         whole = np.concatenate(self._pairs)
         return whole[np.lexsort((whole[:, 1], whole[:, 0]))]
+
+    def remove(self, texts: Sequence[int]) -> Self:
+        """Take texts out, by their numbers, which are not given again; those that are out already may be named.
+
+        What only a removed text held together is held against each other, and parts when it is not alike.
+
+        Raises:
+            InvalidInput: no text has had this number; nothing is removed then.
+
+        Cost: linear in the size of the index, whatever the number of texts: remove many at once.
+        """
+        wrong = [at for at in texts if not 0 <= at < len(self._clusters)]
+        if wrong:
+            raise InvalidInput("no text of the index has this number", numbers=wrong[:10])
+        before = self.labels_
+        new = {int(at) for at in texts} - self._gone
+        self._gone |= new
+        there = np.ones(len(self._clusters), bool)
+        there[list(self._gone)] = False
+        self._bands.keep(there)
+        known = self.pairs()
+        ends = known[:, :2].astype(np.int64)
+        live = there[ends]
+        kept = known[live.all(axis=1)]
+        bereft = np.unique(ends[live & ~live[:, ::-1]])
+        bereft = bereft[np.argsort(before[bereft], kind="stable")]
+        some = self._verified(_chained(bereft, before[bereft]))
+        self._pairs = [np.concatenate([kept, some])]
+        self._clusters = Clusters()
+        self._clusters.grow(len(there))
+        for one, other in self._pairs[0][:, :2].astype(np.int64).tolist():
+            self._clusters.join(one, other)
+        return self
 
     def query(self, X: Any) -> list[list[Match]]:
         """For each text, those of the index that are like it, the most alike first; it is not taken in."""
@@ -162,7 +198,7 @@ class NearDuplicates:
             raise InvalidInput(str(error)) from error
 
     def _take(self, sketches: NDArray[np.uint32], counts: NDArray[np.int64]) -> None:
-        first = self.n_texts_
+        first = len(self._clusters)
         keys = band_keys(sketches, self.rows)
         pairs = [
             np.stack([there, given + first], axis=1)
@@ -173,16 +209,23 @@ class NearDuplicates:
         self._counts = _grown(self._counts, first, counts)
         self._clusters.grow(len(counts))
         for some in _cut(different(np.concatenate(pairs))):
-            alike = _alike(self._sketches, some[:, 0], self._sketches, some[:, 1])
-            kept = alike >= self.threshold
-            self._pairs.append(np.column_stack([some[kept], alike[kept]]))
-            for one, other in some[kept].tolist():
+            self._pairs.append(self._verified(some))
+            for one, other in self._pairs[-1][:, :2].astype(np.int64).tolist():
                 self._clusters.join(one, other)
+
+    def _verified(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(m, 3): those that are alike enough, with their similarity."""
+        alike = _alike(self._sketches, pairs[:, 0], self._sketches, pairs[:, 1])
+        kept = alike >= self.threshold
+        return np.column_stack([pairs[kept], alike[kept]])
 
     # --- files ----------------------------------------------------------------------------------
 
     def save(self, directory: Path) -> None:
         """Write the index: a description and arrays, which `load` maps.
+
+        Over an older one, arrays are written beside it and the description is replaced last: whenever this is broken
+        off, the older one is there whole.
 
         Raises:
             Conflict: the folder holds something else.
@@ -198,7 +241,8 @@ class NearDuplicates:
                 directory=str(directory),
             )
         directory.mkdir(parents=True, exist_ok=True)
-        sketches, counts = self._sketches[: self.n_texts_], self._counts[: self.n_texts_]
+        n, turn = len(self._clusters), _turn(directory) + 1
+        sketches, counts = self._sketches[:n], self._counts[:n]
         arrays: dict[str, NDArray[Any]] = {
             "sketches": sketches,
             "counts": counts,
@@ -208,14 +252,17 @@ class NearDuplicates:
         for at, (keys, rows) in enumerate(self._bands.segments):
             arrays |= {f"keys{at}": keys, f"rows{at}": rows}
         for name, array in arrays.items():
-            part = directory / f"{name}.part.npy"
-            np.save(part, array)
-            part.replace(directory / f"{name}.npy")
+            np.save(directory / f"{turn}-{name}.npy", array)
         about = {
-            "format": _FORMAT, "params": self.get_params(), "texts": self.n_texts_,
+            "format": _FORMAT, "turn": turn, "params": self.get_params(), "texts": n,
             "segments": len(self._bands.segments),
         }  # fmt: skip
-        (directory / _DESCRIPTION).write_text(json.dumps(about), encoding="utf-8")
+        part = directory / f"{_DESCRIPTION}.part"
+        part.write_text(json.dumps(about), encoding="utf-8")
+        part.replace(directory / _DESCRIPTION)
+        for old in directory.glob("*-*.npy"):
+            if not old.name.startswith(f"{turn}-"):
+                old.unlink()
 
     @classmethod
     def load(cls, directory: Path) -> NearDuplicates:
@@ -240,10 +287,10 @@ class NearDuplicates:
             if about["format"] != _FORMAT:
                 raise Misconfigured("the index is of another release", format=about["format"])
             made = cls(**about["params"])
-            n, segments = int(about["texts"]), int(about["segments"])
+            n, segments, turn = (int(about[key]) for key in ("texts", "segments", "turn"))
 
             def array(name: str) -> NDArray[Any]:
-                return mapped.npy(directory / f"{name}.npy")
+                return mapped.npy(directory / f"{turn}-{name}.npy")
 
             sketches, counts, labels, pairs = map(array, ("sketches", "counts", "labels", "pairs"))
             bands = [(array(f"keys{at}"), array(f"rows{at}")) for at in range(segments)]
@@ -254,7 +301,9 @@ class NearDuplicates:
         ] == 1 << made.n_bits
         if not whole or any(len(keys) != len(rows) for keys, rows in bands):
             raise Corrupt("the index of duplicates is not whole", directory=str(directory))
-        made._bands, made._clusters = Bands(bands), Clusters(labels)
+        made._gone = set(np.flatnonzero(labels < 0).tolist())
+        parents = np.where(labels < 0, np.arange(n), labels)
+        made._bands, made._clusters = Bands(bands), Clusters(parents)
         made._sketches, made._counts = sketches, counts
         made._pairs = [pairs] if len(pairs) else []
         return made
@@ -268,6 +317,26 @@ def _grown(array: NDArray[Any], used: int, more: NDArray[Any]) -> NDArray[Any]:
         array = room
     array[used : used + len(more)] = more
     return array
+
+
+def _turn(directory: Path) -> int:
+    """Of the index that is there; 0 without one, or one that cannot be read."""
+    try:
+        return int(json.loads((directory / _DESCRIPTION).read_text(encoding="utf-8"))["turn"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _chained(members: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of each member with the first of its cluster and with the one before; members come by cluster."""
+    if len(members) < 2:
+        return np.zeros((0, 2), np.int64)
+    first = np.searchsorted(clusters, clusters)
+    behind = np.flatnonzero(first < np.arange(len(members)))
+    to_first = np.stack([members[first[behind]], members[behind]], axis=1)
+    return different(
+        np.concatenate([to_first, np.stack([members[behind - 1], members[behind]], axis=1)])
+    )
 
 
 def _match(text: int, alike: float, own: int, other: int) -> Match:

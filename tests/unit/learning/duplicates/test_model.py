@@ -205,7 +205,7 @@ class TestHostile:
             with pytest.raises(Corrupt):
                 NearDuplicates.load(tmp_path / "i")
         (tmp_path / "i/duplicates.json").write_text(json.dumps(about))
-        (tmp_path / "i/sketches.npy").write_bytes(b"short")
+        (tmp_path / "i/1-sketches.npy").write_bytes(b"short")
         with pytest.raises(Corrupt):
             NearDuplicates.load(tmp_path / "i")
 
@@ -229,3 +229,81 @@ def test_parameters_are_those_of_scikit_learn():
     assert index.set_params(run=3).run == 3
     with pytest.raises(InvalidInput):
         index.set_params(depth=1)
+
+
+def test_what_is_removed_is_not_found_and_others_stay():
+    words = text_of(1)
+    texts = [joined(w) for w in (words, edited(words, 0.02, 1), text_of(2), edited(words, 0.02, 3))]
+    index = NearDuplicates().fit(texts)
+    assert index.labels_.tolist() == [0, 0, 2, 0]
+    index.remove([0])
+    assert index.labels_.tolist() == [-1, 1, 2, 1]
+    assert index.n_texts_ == 3
+    assert 0 not in index.pairs()[:, :2]
+    assert {m.text for m in index.query([texts[0]])[0]} == {1, 3}
+    index.partial_fit([texts[0]])
+    assert index.labels_.tolist() == [-1, 1, 2, 1, 1]
+    index.remove([0, 1, 3, 4])
+    assert index.labels_.tolist() == [-1, -1, 2, -1, -1]
+    assert index.query([texts[0]]) == [[]]
+
+
+def test_a_cluster_parts_without_the_text_that_held_it_together():
+    words = text_of(4, 400)
+    texts = [joined(words[:250]), joined(words), joined(words[150:])]
+    index = NearDuplicates(threshold=0.5).fit(texts)
+    assert index.labels_.tolist() == [0, 0, 0]
+    assert index.remove([1]).labels_.tolist() == [0, -1, 2]
+
+
+def test_many_equal_texts_stay_together_when_some_go():
+    index = NearDuplicates().fit([joined(text_of(5))] * 100)
+    gone = list(range(0, 100, 3))
+    labels = index.remove(gone).labels_
+    assert set(labels.tolist()) == {-1, 1}
+    assert (labels == -1).sum() == len(gone)
+
+
+def test_numbers_that_no_text_had_remove_nothing():
+    index = NearDuplicates().fit([joined(text_of(1))])
+    for wrong in ([0, 1], [-1]):
+        with pytest.raises(InvalidInput, match="no text"):
+            index.remove(wrong)
+    assert index.n_texts_ == 1
+    assert NearDuplicates().fit([]).remove([]).n_texts_ == 0
+
+
+def test_what_was_removed_stays_so_on_disk(tmp_path):
+    texts = [joined(text_of(1))] * 4
+    NearDuplicates().fit(texts).remove([0, 2]).save(tmp_path)
+    index = NearDuplicates.load(tmp_path)
+    assert index.labels_.tolist() == [-1, 1, -1, 1]
+    assert index.remove([0, 1]).labels_.tolist() == [-1, -1, -1, 3]
+    index.save(tmp_path)
+    assert NearDuplicates.load(tmp_path).partial_fit(texts[:1]).labels_.tolist()[3:] == [3, 3]
+
+
+@pytest.mark.parametrize("broken_at", range(7))
+def test_a_save_that_is_broken_off_leaves_the_older_index(tmp_path, monkeypatch, broken_at):
+    texts = [joined(text_of(seed % 3)) for seed in range(6)]
+    index = NearDuplicates().fit(texts)
+    index.save(tmp_path)
+    index.partial_fit([joined(text_of(7))])
+    real, calls = np.save, []
+
+    def save(file, array):
+        calls.append(file)
+        if len(calls) > broken_at:
+            raise OSError("no space left")
+        real(file, array)
+
+    monkeypatch.setattr(np, "save", save)
+    if broken_at < 6:
+        with pytest.raises(OSError, match="no space"):
+            index.save(tmp_path)
+        assert NearDuplicates.load(tmp_path).labels_.tolist() == [0, 1, 2, 0, 1, 2]
+    monkeypatch.undo()
+    index.save(tmp_path)
+    assert NearDuplicates.load(tmp_path).labels_.tolist() == [0, 1, 2, 0, 1, 2, 6]
+    # What was broken off is cleared away as well.
+    assert len({f.name.split("-")[0] for f in tmp_path.glob("*.npy")}) == 1
