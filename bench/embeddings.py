@@ -169,27 +169,10 @@ def lines(made: list[list[list[str]]]) -> Iterator[str]:
         yield "\n".join(" ".join(s) for s in document)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
-    parser.add_argument("--words", type=int, default=6_000_000)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--workers", type=int, nargs="*", default=[2, 4, 8])
-    parser.add_argument("--shard-words", type=int, default=250_000, help="of a round, each worker")
-    parser.add_argument("--stream", type=int, default=5_000_000)
-    options = parser.parse_args()
-    made = documents(options.shared, options.words)
-    text = [s for document in made for s in document]
-    counter = VocabularyCounter()
-    counter.add(text)
-    vocabulary = counter.vocabulary(5)
+def measure(options: argparse.Namespace, made: list[list[list[str]]], text: list[list[str]], vocabulary: Vocabulary, row: dict[str, Any]) -> None:  # fmt: skip
+    """Fill the row."""
     given = {"epochs": options.epochs, "min_count": 5, "shard_words": options.shard_words}
     parameters = WordVectors(**given).parameters
-    row: dict[str, Any] = {
-        "bench": "embeddings", "at": datetime.now(UTC).isoformat(), "words": int(vocabulary.counts.sum()),
-        "vocabulary": len(vocabulary), "epochs": options.epochs, "shard_words": options.shard_words,
-    }  # fmt: skip
     for threads in options.threads:
         ours, peer = (f(text, parameters, vocabulary, threads) for f in (of_ours, of_gensim))
         ratio = round(ours["words_per_cpu_s"] / peer["words_per_cpu_s"], 1)
@@ -210,8 +193,32 @@ def main() -> None:
         row["stream"] = flat(options.stream)
         print("stream", row["stream"], flush=True)
     row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    with (ROOT / "bench" / "results" / "embeddings.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
+    parser.add_argument("--words", type=int, default=6_000_000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--workers", type=int, nargs="*", default=[2, 4, 8])
+    parser.add_argument("--shard-words", type=int, default=250_000, help="of a round, each worker")
+    parser.add_argument("--stream", type=int, default=5_000_000)
+    options = parser.parse_args()
+    made = documents(options.shared, options.words)
+    text = [s for document in made for s in document]
+    counter = VocabularyCounter()
+    counter.add(text)
+    vocabulary = counter.vocabulary(5)
+    row: dict[str, Any] = {
+        "bench": "embeddings", "at": datetime.now(UTC).isoformat(), "words": int(vocabulary.counts.sum()),
+        "vocabulary": len(vocabulary), "epochs": options.epochs, "shard_words": options.shard_words,
+    }  # fmt: skip
+    try:
+        measure(options, made, text, vocabulary, row)
+    finally:  # what was measured before a stop is kept
+        with (ROOT / "bench" / "results" / "embeddings.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
 
 
 if __name__ == "__main__":
