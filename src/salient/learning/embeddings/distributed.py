@@ -19,6 +19,7 @@ shards of tasks that gave none are trained on in a later round.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 import zlib
 from collections.abc import Generator, Iterable, Sequence
@@ -47,6 +48,7 @@ _log = log.get(__name__)
 
 TABLES = ("inputs", "outputs")
 _ATTEMPTS = 5
+_FASTEST = 4.0
 _MERGED = 16  # counts a task takes together
 _ROUNDS_KEPT = 2
 
@@ -63,6 +65,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     seen: int = 0
     total: int = 0
     exact: bool = False
+    faster: float = 1.0
+    """By how much the learning rate is raised."""
     how: str = "combined"
     low: int = 0
     high: int = 0
@@ -173,6 +177,7 @@ class _Worker:
             rates = trainer.rates(
                 seen, size * (1 if task.exact else self._setup.workers), task.total
             )
+            rates = (rates[0] * task.faster, rates[1] * task.faster)
             done = trainer.train(tables, numbers, rates, (task.epoch, shard))
             words, loss, pairs = words + size, loss + done[1], pairs + done[2]
             seen += size * (1 if task.exact else self._setup.workers)
@@ -415,6 +420,8 @@ class DistributedTraining:
         """Local training of the next shards, and one base made of all."""
         a_round = self.workers * self._shards_a_task
         chosen, left = state.left[:a_round], state.left[a_round:]
+        # Averages of N are N times as sure and go no further than one: the square root is the rule for
+        # batches (Krizhevsky 2014, arXiv:1404.5997), and without it eight workers lose a fifth.
         # Neighbours in the text go to different workers, so that each has of all.
         groups = [
             chosen[i :: self.workers] for i in range(self.workers) if chosen[i :: self.workers]
@@ -424,6 +431,7 @@ class DistributedTraining:
             Task(
                 kind="train", number=n, shards=group, round=state.number, base=state.base, epoch=state.epoch,
                 seen=state.seen, total=state.total, exact=exact,
+                faster=min(math.sqrt(len(groups)), _FASTEST),
             )
             for n, group in enumerate(groups)
         ]  # fmt: skip

@@ -89,3 +89,5 @@ def _csv(path: Path, file: BinaryIO, fields: list[str]) -> Iterator[str]:
         raise InvalidInput(f"{path}: not UTF-8; convert the file first") from exc
     except csv.Error as exc:
         raise InvalidInput(f"{path}: no table: {exc}") from exc
+    finally:
+        lines.detach()
