@@ -236,7 +236,9 @@ class TestOpen:
     def test_another_name_is_the_callers_fault(self, spec):
         with pytest.raises(InvalidInput) as info:
             open_encoder(spec)
-        assert info.value.context["known"] == ["auto", "hashing", "potion"]
+        assert info.value.context["known"] == [
+            "auto", "hashing", "potion", "model:NAME", "transformer", "vectors:FOLDER",
+        ]  # fmt: skip
 
     def test_auto_is_potion_where_it_is_installed(self, folder, monkeypatch):
         monkeypatch.setattr(vectors, "model_folder", lambda name: folder)
