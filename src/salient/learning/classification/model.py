@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,7 +36,7 @@ from salient.learning.classification.running import (
 Floats = NDArray[np.float32]
 
 _FORMAT = 2
-_DESCRIPTION, _WEIGHTS = "model.json", "model.safetensors"
+_DESCRIPTION, _WEIGHTS = "model.json", ".weights.safetensors"
 _CHOOSING = 10  # a text in so many is kept to calibrate and to stop by
 _ENOUGH = 20_000  # texts are enough for that, however many there are
 _FEWEST = 20  # and with fewer nothing is learnt from them
@@ -200,6 +202,7 @@ class TextClassifier:
         self._used = self.spec
         self._keep(rows, used, bias)
         self._n_outputs, self._behind = n_outputs, None
+        self.__dict__.pop("_going", None)  # what was learnt in one pass before is given up
         return self
 
     def partial_fit(
@@ -218,12 +221,17 @@ class TextClassifier:
 
         Raises:
             InvalidInput: as `fit`; or a class that was not announced.
+            Conflict: `fit` or `load` came before, whose counts of texts are not kept.
         """
         self._check()
         features = HashedTexts.of(X, self.spec, threads=self.threads)
         n = len(features)
         going = getattr(self, "_going", None)
         if going is None:
+            if hasattr(self, "_rows"):
+                raise Conflict(
+                    "what fit or load gave cannot go on by partial_fit: begin with partial_fit, or fit with warm_start"
+                )
             announced = _classes(
                 y if classes is None else classes, flat=classes is not None, many=self.multi_label
             )
@@ -488,6 +496,9 @@ class TextClassifier:
     def save(self, directory: Path) -> None:
         """Write what is learnt: a description and arrays, which `load` maps.
 
+        Over an older one, arrays are written beside it and the description is replaced last: whenever this is broken
+        off, the older one is there whole.
+
         Raises:
             Misconfigured: nothing is learnt yet.
             Conflict: the folder holds something else.
@@ -503,21 +514,21 @@ class TextClassifier:
                 "the folder holds something else than a classifier", directory=str(directory)
             )
         directory.mkdir(parents=True, exist_ok=True)
-        part = directory / f"{_WEIGHTS}.part"
-        save_file(
-            {
-                "rows": np.ascontiguousarray(self._rows),
-                "held": self._index.held,
-                "before": self._index.before,
-                "bias": self._bias,
-                **self._calibration.arrays(),
-            },
-            part,
-        )
-        part.replace(directory / _WEIGHTS)
+        arrays = {
+            "rows": np.ascontiguousarray(self._rows),
+            "held": self._index.held,
+            "before": self._index.before,
+            "bias": self._bias,
+            **self._calibration.arrays(),
+        }
+        digest = hashlib.sha256()
+        for array in arrays.values():
+            digest.update(np.ascontiguousarray(array).data)
+        weights = f"{digest.hexdigest()[:16]}{_WEIGHTS}"
         about = {
             "format": _FORMAT, "params": self.get_params(), "spec": list(self._used), "classes": self.classes_.tolist(),
             "n_outputs": self._n_outputs, "n_texts": self.n_texts_, "calibration": self._calibration.kind,
+            "weights": weights,
         }  # fmt: skip
         try:
             told = json.dumps(about, ensure_ascii=False, indent=1)
@@ -525,7 +536,16 @@ class TextClassifier:
             raise InvalidInput(
                 "classes that are neither strings nor numbers cannot be saved"
             ) from error
-        (directory / _DESCRIPTION).write_text(told, encoding="utf-8")
+        for name, write in (
+            (weights, partial(save_file, arrays)),
+            (_DESCRIPTION, lambda part: part.write_text(told, encoding="utf-8")),
+        ):
+            part = directory / f"{name}.part"
+            write(part)
+            part.replace(directory / name)
+        for old in directory.glob(f"*{_WEIGHTS}"):
+            if old.name != weights:
+                old.unlink()
 
     @classmethod
     def load(cls, directory: Path) -> TextClassifier:
@@ -556,12 +576,11 @@ class TextClassifier:
             bits, words, shortest, longest = about["spec"]
             made._used = Spec(bits, words, shortest, longest)
             made._used.check()
-            kind = about["calibration"]
+            kind, file = about["calibration"], directory / Path(about["weights"]).name
         except (KeyError, TypeError, ValueError) as exc:
             raise Corrupt(
                 "the description of the classifier cannot be read", directory=str(directory)
             ) from exc
-        file = directory / _WEIGHTS
         try:
             made._rows, made._bias = mapped.tensor(file, "rows"), mapped.tensor(file, "bias")
             made._index = Index(mapped.tensor(file, "held"), mapped.tensor(file, "before"))

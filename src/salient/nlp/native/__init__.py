@@ -134,9 +134,9 @@ def _groups(texts: Iterable[Text]) -> Iterator[list[Text]]:
             if size > TOGETHER or len(group) == AHEAD:
                 yield group
                 group, size = [], 0
-    except Exception:
+    except Exception:  # of anybody's source; raised again when what came before it is annotated
         if group:
-            yield group  # what came before the source failed is annotated all the same
+            yield group
         raise
     if group:
         yield group

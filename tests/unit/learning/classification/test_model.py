@@ -1,6 +1,7 @@
 """The classifier of texts: what it learns, what it refuses, what comes back from disk."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -211,6 +212,43 @@ def test_what_is_saved_comes_back_the_same(tmp_path):
         assert not again._rows.flags.owndata
 
 
+def test_a_save_that_is_broken_off_leaves_the_older_one(tmp_path, monkeypatch):
+    old, new = small().fit(*corpus(60)), small().fit(*corpus(90, seed=4))
+    texts = corpus(20, seed=5)[0]
+    whole = Path.replace
+    for allowed in range(2):
+        left = [allowed]
+
+        def replace(part, to, left=left):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError("killed")
+            return whole(part, to)
+
+        old.save(tmp_path / "m")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", replace)
+            with pytest.raises(OSError, match="killed"):
+                new.save(tmp_path / "m")
+        again = TextClassifier.load(tmp_path / "m")
+        assert again.predict_proba(texts).tobytes() == old.predict_proba(texts).tobytes()
+    new.save(tmp_path / "m")
+    assert len(list((tmp_path / "m").glob("*.safetensors"))) == 1
+
+
+def test_what_was_fitted_whole_is_not_forgotten_in_silence(tmp_path):
+    model = small().fit(*corpus(60))
+    model.save(tmp_path / "m")
+    for one in (model, TextClassifier.load(tmp_path / "m")):
+        with pytest.raises(Conflict, match="partial_fit"):
+            one.partial_fit(["a"], ["sea"], classes=["food", "law", "sea"])
+    going = small().partial_fit(["a", "b"], ["x", "y"])
+    going.predict(["a"])
+    going.partial_fit(["c"], ["x"])
+    with pytest.raises(Conflict):
+        going.fit(*corpus(60)).partial_fit(["c"], ["sea"])
+
+
 def test_features_are_hashed_once_and_found_again(tmp_path, monkeypatch):
     texts, _ = corpus(50)
     spec = small().spec
@@ -330,7 +368,7 @@ class TestHostile:
         with pytest.raises(Misconfigured, match="release"):
             TextClassifier.load(tmp_path / "m")
         (tmp_path / "m/model.json").write_text(json.dumps(about))
-        (tmp_path / "m/model.safetensors").write_bytes(b"short")
+        next((tmp_path / "m").glob("*.safetensors")).write_bytes(b"short")
         with pytest.raises(Corrupt):
             TextClassifier.load(tmp_path / "m")
 
@@ -348,7 +386,7 @@ def test_a_model_on_disk_holds_rows_of_what_it_met_alone(tmp_path):
     texts, labels = corpus(100)
     model = TextClassifier(n_bits=20).fit(texts, labels)
     model.save(tmp_path / "m")
-    assert (tmp_path / "m" / "model.safetensors").stat().st_size < 2_000_000
+    assert next((tmp_path / "m").glob("*.safetensors")).stat().st_size < 2_000_000
     again = TextClassifier.load(tmp_path / "m")
     assert again.predict(texts).tolist() == model.predict(texts).tolist()
     streamed = TextClassifier(n_bits=20).partial_fit(texts, labels, classes=sorted(set(labels)))
