@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -32,6 +31,7 @@ from salient.learning.classification.running import (
     scores_of,
     state_of,
 )
+from salient.learning.parameters import Parameterised
 
 Floats = NDArray[np.float32]
 
@@ -42,7 +42,7 @@ _ENOUGH = 20_000  # texts are enough for that, however many there are
 _FEWEST = 20  # and with fewer nothing is learnt from them
 
 
-class TextClassifier:
+class TextClassifier(Parameterised):
     """Sorts texts into classes by their words, runs of words and parts of words.
 
     Features are hashed with a sign into 2 ** n_bits columns, counts are damped by their logarithm, rare columns
@@ -110,24 +110,6 @@ class TextClassifier:
         self._behind: Run | None = None
 
     # --- scikit-learn's interface ---------------------------------------------------------------
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of `TextClassifier`; there is nothing deeper."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Raises InvalidInput: there is no such argument."""
-        known = self.get_params()
-        for name, value in params.items():
-            if name not in known:
-                raise InvalidInput(f"{name} is no parameter of TextClassifier", known=sorted(known))
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        usual = {n: p.default for n, p in inspect.signature(type(self)).parameters.items()}
-        changed = [f"{n}={v!r}" for n, v in self.get_params().items() if v != usual[n]]
-        return f"TextClassifier({', '.join(changed)})"
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_rows") or self._behind is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from salient.learning import mapped
 from salient.learning.classification.features import batches, parallel
 from salient.learning.duplicates.bands import Bands, different
 from salient.learning.duplicates.clusters import Clusters
+from salient.learning.parameters import Parameterised
 
 _FORMAT = 1
 _DESCRIPTION = "duplicates.json"
@@ -39,7 +39,7 @@ class Match:
     """The share of the shorter one's runs that the other has as well."""
 
 
-class NearDuplicates:
+class NearDuplicates(Parameterised):
     """An index of texts by what they share, as a clusterer.
 
     A text is sketched by the runs of words in it (MinHash). Texts whose sketches agree in a band of bins are held against each
@@ -76,19 +76,6 @@ class NearDuplicates:
         self._gone: set[int] = set()
 
     # --- scikit-learn's interface ---------------------------------------------------------------
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of `NearDuplicates`; there is nothing deeper."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Raises InvalidInput: there is no such argument."""
-        known = self.get_params()
-        for name, value in params.items():
-            if name not in known:
-                raise InvalidInput(f"{name} is no parameter of NearDuplicates", known=sorted(known))
-            setattr(self, name, value)
-        return self
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster texts, anew."""

@@ -29,6 +29,7 @@ from salient.learning.embeddings.training import (
     n_words,
 )
 from salient.learning.embeddings.vocabulary import Vocabulary, VocabularyCounter
+from salient.learning.parameters import Parameterised
 from salient.model import columns
 
 _NAMES = tuple(f for f in Parameters.__struct_fields__)
@@ -50,7 +51,7 @@ class _Place:
     pairs: int = 0
 
 
-class WordVectors:
+class WordVectors(Parameterised):
     """Vectors of words by skip-gram or CBOW with negative sampling; scikit-learn's interface.
 
     - `fit` takes a stream once; memory is one shard, the vocabulary and the tables, whatever its length.
@@ -86,20 +87,6 @@ class WordVectors:
         self.mode, self.documents, self.min_n, self.max_n = mode, documents, min_n, max_n
         self.buckets, self.exponent, self.shard_words, self.seed = buckets, exponent, shard_words, seed  # fmt: skip
         self.phrases, self.threads = phrases, threads
-
-    def get_params(self, *, deep: bool = True) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in (*_NAMES, "phrases", "threads")}
-
-    def set_params(self, **params: Any) -> Self:
-        """Raises: InvalidInput: there is no such parameter."""
-        for name, value in params.items():
-            if name not in self.get_params():
-                raise InvalidInput(f"word vectors have no parameter {name!r}", known=sorted(self.get_params()))  # fmt: skip
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        return f"WordVectors({', '.join(f'{k}={v!r}' for k, v in self.get_params().items())})"
 
     @property
     def parameters(self) -> Parameters:
