@@ -245,11 +245,12 @@ def test_a_killed_coordinator_s_run_is_finished_by_the_next(site, texts, gate, c
     assert site.told() == calm
 
 
-def test_a_document_that_kills_its_worker_is_set_aside(site, tmp_path, gate, calm, texts):
+@pytest.mark.parametrize("ears", [{}, {"SALIENT_TEST_DEAF": "1"}], ids=["told", "looks"])
+def test_a_document_that_kills_its_worker_is_set_aside(site, tmp_path, gate, calm, texts, ears):
     gate.open()
     gate.arm()
     deadly = stories.deadly(tmp_path / "deadly")
-    worker = site.worker()
+    worker = site.worker(**ears)
     site.add(texts, deadly).finish()
     found = site.told()
     assert found["states"].pop("quarantined") == 1

@@ -71,6 +71,7 @@ def run(settings: Settings, n: int, queues: Sequence[str]) -> None:
         parent = _Parent(place, settings, n, queues)
         signals.task_failure.connect(parent.failed, weak=False)
         signals.worker_shutting_down.connect(parent.leaving, weak=False)
+        signals.worker_ready.connect(parent.ready, weak=False)
         transport = celery.CeleryTransport(broker, work_config(settings))
         probed = _probed(settings.work.probes, place, transport, queues)
         with closing(transport), parent.present(), probed:
@@ -183,6 +184,12 @@ class _Parent:
                 yield
         finally:
             self.leaving()
+
+    def ready(self, sender: Any, **_: Any) -> None:
+        """Look after the children often enough to tell of a death before it counts as silence."""
+        # Celery learns of a death at once, or, when the dead child's descriptors came to be its
+        # successor's, only at its own look every 5 s.
+        sender.hub.call_repeatedly(min(1.0, self._beat_s / 4), sender.pool.maintain_pool)
 
     def leaving(self, how: str = "", **_: Any) -> None:
         """No more work is to be sent for us. Told so a second time, by a signal, it ends at once."""
