@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
+
+from tests.flows.test_copies import at_site
 
 DROP = """files => {
     const transfer = new DataTransfer();
@@ -178,3 +181,25 @@ class TestCorrecting:
         card = page.locator("article.fact").first
         card.get_by_role("button", name="This is right").click()
         expect(page.locator("article.fact.accepted").first).to_contain_text("Accepted")
+
+
+class TestCopies:
+    def test_a_story_of_several_sites_is_one_source_until_somebody_parts_them(
+        self, page: Page, serve: Any, tmp_path: Path
+    ) -> None:
+        for n in range(4):
+            (tmp_path / f"site{n}.txt").write_text(at_site(n))
+        server = serve(tmp_path)
+        page.goto(f"{server.url}/search?q=yard+ferries")
+        hits = page.get_by_role("list", name="Found").get_by_role("listitem")
+        expect(hits).to_have_count(1)
+        hits.get_by_role("link", name="also in 3 documents").click()
+        copies = page.get_by_role("region", name="Copies")
+        expect(copies).to_contain_text("The same in 3 other documents")
+        expect(page.get_by_role("tab", name="Similar")).to_contain_text("3")
+        copies.get_by_role("button", name="Not a copy").first.click()
+        expect(copies).to_contain_text("is a source of its own")
+        expect(copies).to_contain_text("The same in 2 other documents")
+        copies.get_by_role("button", name="Undo").click()
+        expect(copies).to_contain_text("The same in 3 other documents")
+        expect(copies.get_by_role("button", name="Undo")).to_have_count(0)

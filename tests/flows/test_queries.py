@@ -15,13 +15,14 @@ from tests.sql_spaces import DIALECTS, space
 FILES = [
     ("salient.services", "documents.sql"), ("salient.services", "entities.sql"), ("salient.pipeline", "ledger.sql"),
     ("salient.pipeline", "known.sql"), ("salient.knowledge", "knowledge.sql"), ("salient.knowledge", "facts.sql"),
-    ("salient.knowledge", "graph.sql"), ("salient.services", "jobs.sql"), ("salient.services", "grammar.sql"),
+    ("salient.knowledge.copies", "copies.sql"), ("salient.knowledge", "graph.sql"), ("salient.services", "jobs.sql"), ("salient.services", "grammar.sql"),
 ]  # fmt: skip
 KEYS = {
     "document": "id", "document_version": "document_id, version", "stage_run": "document_id, stage",
     "mention": "document_id, ordinal", "name": "id", "name_document": "name_id, document_id",
     "entity": "workspace, id", "entity_alias": "workspace, norm, entity_id", "name_entity": "name_id",
-    "finding": "document_id, ordinal", "decision": "id",
+    "finding": "document_id, ordinal", "decision": "id", "sketch": "document_id",
+    "sketch_band": "workspace, band, document_id", "copy_pair": "workspace, one, other", "copy_group": "document_id",
 }  # fmt: skip
 ODD = [
     "Ärger.pdf",
@@ -37,6 +38,24 @@ ODD = [
     "a",
     "'\"",
 ]
+
+
+ODD_COPIES = {
+    "sketch": [
+        {"document_id": f"odd{i:03}", "workspace": "default", "version": f"{i // 2:064}", "waiting": i % 2, "data": "Ä" * i}
+        for i in range(6)
+    ],
+    "sketch_band": [
+        {"workspace": "default", "band": band, "document_id": f"odd{i:03}"} for band in (1, 2**63 - 1) for i in range(3)
+    ],
+    "copy_pair": [
+        {"workspace": "default", "one": a, "other": b, "similarity": 1 / 3, "containment": 0.1 + 0.2, "why": "retold"}
+        for a, b in itertools.combinations(("odd000", "odd001", "odd002"), 2)
+    ],
+    "copy_group": [
+        {"document_id": f"odd{i:03}", "workspace": "default", "first_id": f"odd{i // 3:03}"} for i in range(6)
+    ],
+}  # fmt: skip
 
 
 def _queries():
@@ -109,6 +128,7 @@ def databases(examples, tmp_path_factory, servers):
                          "value": None if i else "x", "person": "p", "reason": None, "made_at": "2026"}
                         for i in range(3)
                     ]  # fmt: skip
+                rows += ODD_COPIES.get(table, [])
                 if not rows:
                     continue
                 columns = ", ".join(rows[0])
@@ -189,6 +209,21 @@ def values(databases):
         "graph.sql": entities,
         "knowledge.sql": entities,
         "facts.sql": {"ids": [names]},
+        "copies.sql": {
+            "ids": [["odd000", "odd001"], ["odd002", "none", *busy[:1]]],
+            "id": ["odd001", "odd004"],
+            "document_id": ["odd001", "odd009"],
+            "first_id": ["odd000"],
+            "version": [f"{0:064}", f"{2:064}"],
+            "data": ["Ä" * 700],
+            "bands": [[1], [2**63 - 1, 7]],
+            "band": [2**62 + 1],
+            "one": ["odd000"],
+            "other": ["odd001", "odd002"],
+            "similarity": [1 / 7],
+            "containment": [0.1 + 0.2],
+            "why": ["same_words"],
+        },
         "grammar.sql": {
             "component": ["salient.reading@2", "c@1"],
             "folded": ["ärger.pdf", "ab"],
@@ -202,7 +237,7 @@ def values(databases):
         "entities_of_names": of_names, "known_names": of_names, "name_documents": of_names, "drop_names": of_names,
         "links_of_names": of_names, "drop_links": of_names, "insert": new, "add_name": new, "add_name_document": new,
         "add_mention": new, "add_finding": new | {"predicate": ["owns"]}, "add_entity": new, "add_alias": new,
-        "add_decision": new, "keep_version": new | {"version": ["f" * 64]}, "add_stage": new, "add_link": new,
+        "add_decision": new, "add_sketch": {"id": ["new0"]}, "add_member": {"document_id": ["new0"]}, "add_pair": {"other": ["new0"]}, "keep_version": new | {"version": ["f" * 64]}, "add_stage": new, "add_link": new,
         "duplicates_of": {"id": ["odd000"]}, "entity_of_subject": {"id": [*top[:2], *names[:2]]},
         "twin": {"id": ["odd000", "odd003"]}, "renew": {"id": ["odd002"], "version": ["e" * 64]},
         "labels": {"id": busy},

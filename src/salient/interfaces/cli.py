@@ -19,6 +19,7 @@ from salient import errors, log
 from salient.app import App
 from salient.interfaces import watching
 from salient.interfaces.classifying import classify
+from salient.interfaces.copies import copies, quoted
 from salient.interfaces.deduplicating import duplicates
 from salient.interfaces.embedding import embed
 from salient.interfaces.grammar import grammar, rules
@@ -60,6 +61,8 @@ cli.command()(migrate)
 cli.command()(plan)
 cli.add_typer(rules, name="rules")
 cli.command()(grammar)
+cli.command()(copies)
+cli.command()(quoted)
 
 _STYLES = {
     "done": "green",

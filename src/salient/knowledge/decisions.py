@@ -18,6 +18,7 @@ from salient.model import Decision, Fact, Status, Verb
 from salient.storage.sql import Reading, Row, Tables
 
 _MAX_REFS = 200
+OF_DOCUMENTS = (Verb.COPIES, Verb.NOT_COPIES)
 KB = "kb:"
 
 
@@ -88,6 +89,21 @@ def constraints(decisions: Sequence[Decision]) -> Constraints:
             case _:  # an undo, already gone
                 continue
     return found
+
+
+def said_of_copies(
+    decisions: Sequence[Decision],
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Pairs of documents that people said are copies, and that they said are none; the later word holds."""
+    said: dict[tuple[str, str], Verb] = {}
+    for d in in_force(decisions):
+        if d.verb in OF_DOCUMENTS:
+            for other in d.subjects[1:]:
+                one, two = sorted((d.subjects[0], other))
+                said.pop((one, two), None)
+                said[one, two] = d.verb
+    together = [pair for pair, verb in said.items() if verb is Verb.COPIES]
+    return together, [pair for pair, verb in said.items() if verb is Verb.NOT_COPIES]
 
 
 def _listed(value: str | None) -> list[str]:
@@ -232,6 +248,20 @@ class Log:
         decision, _ = self._add(verb, subjects, None, person, reason)
         return decision, set()
 
+    def of_copies(
+        self, documents: Sequence[str], person: str, *, copies: bool, reason: str | None = None
+    ) -> Decision:
+        """The first document says what each of the others says, or it does not.
+
+        Raises:
+            InvalidInput: fewer than two documents, or more than can be decided at once.
+        """
+        subjects = list(dict.fromkeys(documents))
+        if not 2 <= len(subjects) <= _MAX_REFS:
+            raise InvalidInput(f"such a decision is about 2 to {_MAX_REFS} documents")
+        verb = Verb.COPIES if copies else Verb.NOT_COPIES
+        return self._add(verb, subjects, None, person, reason)[0]
+
     def undo(
         self, decision_id: str, person: str, reason: str | None = None
     ) -> tuple[Decision, set[str]]:
@@ -310,7 +340,7 @@ class Log:
 
 def touched_by(decision: Decision) -> set[str]:
     """The references that resolution must look at after a decision is made or undone."""
-    if decision.verb in {Verb.ACCEPT, Verb.REJECT, Verb.UNDO}:
+    if decision.verb in {Verb.ACCEPT, Verb.REJECT, Verb.UNDO, *OF_DOCUMENTS}:
         return set()
     listed = _listed(decision.value) if decision.verb in {Verb.SPLIT, Verb.NEVER_MERGE} else []
     return {*decision.subjects, *listed}

@@ -39,7 +39,7 @@ def page(
     offset: int = 0,
     limit: int = 50,
 ) -> tuple[int, list[Fact]]:
-    """How many facts fit, and a page of them: most documents first, then surest.
+    """How many facts fit, and a page of them: most sources first, then surest.
 
     Args:
         document: only facts that it states; the evidence of others comes along.
@@ -155,18 +155,28 @@ def _fact(
                 component=r.component,
                 confidence=r.confidence,
             )
-            for r in rows
+            for r in _each_source_first(rows)
         ),
         confidence=_noisy_or(rows),
+        n_sources=len({r.source for r in rows}),
         status=verdicts.get(key, Status.PROPOSED),
     )
 
 
+def _each_source_first(rows: Sequence[Any]) -> list[Any]:
+    """The rows, but those last that stand in a copy of a document that was quoted before."""
+    shown: dict[str, str] = {}
+    own = [shown.setdefault(r.source, r.document_id) == r.document_id for r in rows]
+    return [r for r, mine in zip(rows, own, strict=True) if mine] + [
+        r for r, mine in zip(rows, own, strict=True) if not mine
+    ]
+
+
 def _noisy_or(rows: Sequence[Any]) -> float:
-    """The chance that not every document is wrong; a document counts once, with its surest sentence."""
+    """The chance that not every source is wrong; one counts once, with its surest sentence, in all its copies."""
     best: dict[str, float] = {}
     for row in rows:
-        best[row.document_id] = max(best.get(row.document_id, 0.0), row.confidence)
+        best[row.source] = max(best.get(row.source, 0.0), row.confidence)
     wrong = 1.0
     for confidence in sorted(best.values()):
         wrong *= 1.0 - confidence

@@ -5,9 +5,11 @@
 SELECT CASE WHEN f.predicate IN :symmetric AND o.entity_id < s.entity_id THEN o.entity_id ELSE s.entity_id END AS subject,
     f.predicate AS predicate,
     CASE WHEN f.predicate IN :symmetric AND o.entity_id < s.entity_id THEN s.entity_id ELSE o.entity_id END AS object_entity,
-    f.object_value AS object_value, f.document_id AS document_id, f.confidence AS confidence
+    f.object_value AS object_value, COALESCE(g.first_id, f.document_id) AS source, f.confidence AS confidence
 
 -- fragment: named
+-- Documents that are copies of each other are one source.
+LEFT JOIN copy_group g ON g.document_id = f.document_id
 JOIN name_entity s ON s.name_id = f.subject_name
 LEFT JOIN name_entity o ON o.name_id = f.object_name
 WHERE (f.object_name IS NULL OR o.entity_id IS NOT NULL)
@@ -39,7 +41,7 @@ AND (:document IS NULL OR f.document_id = :document)
 GROUP BY subject, predicate, object_entity, object_value
 
 -- fragment: strongest_first
-ORDER BY COUNT(DISTINCT document_id) DESC, MAX(confidence) DESC, subject, predicate, COALESCE(object_entity, ''), COALESCE(object_value, '')
+ORDER BY COUNT(DISTINCT source) DESC, MAX(confidence) DESC, subject, predicate, COALESCE(object_entity, ''), COALESCE(object_value, '')
 LIMIT :limit OFFSET :offset
 
 -- name: count
@@ -63,8 +65,10 @@ SELECT subject, predicate, object_entity, object_value FROM (
 {strongest_first}
 
 -- fragment: evidence
-SELECT f.document_id, d.version AS version, f.start_at, f.end_at, f.page, f.quote, f.component, f.confidence, f.qualifiers, f.subject_name, f.object_name
+SELECT f.document_id, d.version AS version, f.start_at, f.end_at, f.page, f.quote, f.component, f.confidence, f.qualifiers, f.subject_name, f.object_name,
+    COALESCE(g.first_id, f.document_id) AS source
 FROM name_entity s JOIN finding f ON f.subject_name = s.name_id JOIN document d ON d.id = f.document_id
+LEFT JOIN copy_group g ON g.document_id = f.document_id
 
 -- name: evidence_of_value
 {evidence}

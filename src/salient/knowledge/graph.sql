@@ -1,8 +1,11 @@
 -- Names of one finding are of one workspace: saying so of one side is enough, and of both misleads SQLite.
 
+-- Documents that are copies of each other are one source, and count once.
+
 -- fragment: edge
-SELECT s.entity_id AS source, f.predicate AS predicate, o.entity_id AS target, COUNT(DISTINCT f.document_id) AS n, MAX(f.confidence) AS confidence
+SELECT s.entity_id AS source, f.predicate AS predicate, o.entity_id AS target, COUNT(DISTINCT COALESCE(g.first_id, f.document_id)) AS n, MAX(f.confidence) AS confidence
 FROM finding f JOIN name_entity s ON s.name_id = f.subject_name JOIN name_entity o ON o.name_id = f.object_name
+LEFT JOIN copy_group g ON g.document_id = f.document_id
 WHERE s.entity_id <> o.entity_id
 
 -- name: entities
@@ -17,10 +20,11 @@ GROUP BY s.entity_id, f.predicate, o.entity_id
 ORDER BY n DESC, confidence DESC, source, predicate, target
 
 -- name: together_edges
-SELECT mine.entity_id AS source, other.entity_id AS target, COUNT(DISTINCT a.document_id) AS n
+SELECT mine.entity_id AS source, other.entity_id AS target, COUNT(DISTINCT COALESCE(g.first_id, a.document_id)) AS n
 FROM name_entity mine JOIN mention a ON a.name_id = mine.name_id
 JOIN mention b ON b.document_id = a.document_id AND b.sentence_start = a.sentence_start
 JOIN name_entity other ON other.name_id = b.name_id AND other.workspace = mine.workspace
+LEFT JOIN copy_group g ON g.document_id = a.document_id
 WHERE mine.workspace = :workspace AND mine.entity_id IN :ids AND other.entity_id <> mine.entity_id
 GROUP BY mine.entity_id, other.entity_id ORDER BY n DESC, source, target LIMIT :limit
 

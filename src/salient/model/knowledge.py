@@ -53,6 +53,8 @@ class Fact(Value):
     evidence: Annotated[tuple[Evidence, ...], Field(min_length=1)]
     confidence: Annotated[float, Field(ge=0.0, le=1.0)]
     status: Status = Status.PROPOSED
+    n_sources: Annotated[int, Field(ge=1)] = 1
+    """Documents behind it, of which those that are copies of each other are one."""
 
     @model_validator(mode="after")
     def _one_object(self) -> Self:
@@ -71,6 +73,9 @@ class Verb(StrEnum):
     RETYPE = "retype"
     ACCEPT = "accept"
     REJECT = "reject"
+    COPIES = "copies"
+    """Documents say the same, whatever their words look like."""
+    NOT_COPIES = "not_copies"
     UNDO = "undo"
 
 

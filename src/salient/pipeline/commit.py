@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from salient.errors import NotFound
 from salient.knowledge import store
+from salient.knowledge.copies.sketch import Sketch, sketch_of
+from salient.knowledge.copies.store import Copies
 from salient.knowledge.reading import Reading
 from salient.model import FURNITURE, Kind, State, Text
 from salient.pipeline import metrics
@@ -19,6 +22,8 @@ from salient.pipeline.stages import CONVERT, PASSAGES, READ, STAGES
 from salient.storage.blob import Blobs
 from salient.storage.search import Entry, Field, IndexSchema, SearchIndex
 from salient.storage.sql import Tables, storable
+
+_SKETCHED = 200  # documents of one transaction
 
 # What both indexes filter and count by.
 _SHARED = (
@@ -100,6 +105,7 @@ class Committer:
         self._indexes = indexes
         self._workspace = workspace
         self._knowledge = store.Store(tables, workspace)
+        self.copies = Copies(tables, workspace)
 
     def commit(self, outcomes: Sequence[Outcome]) -> set[str]:
         """Commit a batch; return the ids of the names whose documents changed."""
@@ -113,25 +119,31 @@ class Committer:
         }
         passages: list[Entry] = []
         documents: list[Entry] = []
+        sketches = {}
         for outcome in current:
             self._indexes.documents.delete_group(outcome.document_id)
             self._indexes.passages.delete_group(outcome.document_id)
             if outcome.state is State.DONE:
-                whole, parts = self._entries(outcome, rows[outcome.document_id], readings)
+                reading = readings[outcome.document_id]
+                whole, parts = self._entries(outcome, rows[outcome.document_id], reading)
                 documents.append(whole)
                 passages.extend(parts)
+                text, names = str(whole.fields["text"]), (n.name_id for n in reading.names)
+                sketches[outcome.document_id] = sketch_of(text, outcome.title or "", names)
         with metrics.committing("index"):
             self._indexes.put(documents, passages)
             self._indexes.commit()
         gone = self._children_gone(current)
         touched: set[str] = set()
         with metrics.committing("tables"), self._tables.transaction() as tx:
+            self.copies.remove(tx, [o.document_id for o in current])
             for outcome in current:
-                reading = readings.get(outcome.document_id)
-                if reading is None:
-                    touched |= self._knowledge.remove_document(tx, outcome.document_id)
+                ident = outcome.document_id
+                if ident in sketches:
+                    touched |= self._knowledge.replace_document(tx, ident, readings[ident])
+                    self.copies.put(tx, ident, outcome.version, sketches[ident])
                 else:
-                    touched |= self._knowledge.replace_document(tx, outcome.document_id, reading)
+                    touched |= self._knowledge.remove_document(tx, ident)
                 self._ledger.finish(tx, outcome)
         metrics.count(current)
         children = [c for o in current for c in o.children]
@@ -141,15 +153,13 @@ class Committer:
             touched |= self.remove(gone)
         return touched
 
-    def _entries(
-        self, outcome: Outcome, row: Any, readings: dict[str, Reading]
-    ) -> tuple[Entry, list[Entry]]:
+    def _entries(self, outcome: Outcome, row: Any, reading: Reading) -> tuple[Entry, list[Entry]]:
         """Index entries of a document and of its passages."""
         ident = outcome.document_id
         text = Text.load(self._blobs.view(outcome.artifact(CONVERT) or ""))
         passages = Passages.load(self._blobs.view(outcome.artifact(PASSAGES) or ""))
-        mentions = readings[ident].mentions
-        full = {n.name_id: n.surface for n in readings[ident].names}
+        mentions = reading.mentions
+        full = {n.name_id: n.surface for n in reading.names}
         date = outcome.document_date or ""
         folder = row.name.rpartition("/")[0]
         shared: dict[str, Any] = {
@@ -220,6 +230,7 @@ class Committer:
         self._indexes.commit()
         touched: set[str] = set()
         with self._tables.transaction() as tx:
+            self.copies.remove(tx, every)
             for ident in every:
                 touched |= self._knowledge.remove_document(tx, ident)
             self._ledger.remove(tx, every)
@@ -228,6 +239,34 @@ class Committer:
             if not self._ledger.version_in_use(row.version):
                 self._forget(row.version)
         return touched
+
+    def sketch_left(self) -> None:
+        """Sketch the documents that an older release left without; done once in a workspace."""
+        done = f"copies/{self._workspace}/sketched"
+        if self._blobs.exists(done):
+            return
+        after = ""
+        while ids := self.copies.unsketched(after, _SKETCHED):
+            after = ids[-1]
+            rows = self._ledger.rows(ids)
+            made = {ident: self._sketch(rows[ident]) for ident in ids if ident in rows}
+            with self._tables.transaction() as tx:
+                for ident, sketch in made.items():
+                    if sketch is not None:
+                        self.copies.put(tx, ident, rows[ident].version, sketch)
+        self._blobs.put(done, b"")
+
+    def _sketch(self, row: Any) -> Sketch | None:
+        """Of a done document; None if what was made of it is not there any more."""
+        text, reading = (self._ledger.artifact(row.id, stage) for stage in (CONVERT, READ))
+        if text is None or reading is None:
+            return None
+        try:
+            whole = _indexable(Text.load(self._blobs.view(text)))
+            names = Reading.load(self._blobs.get(reading)).names
+        except NotFound:
+            return None
+        return sketch_of(whole, row.title or "", (n.name_id for n in names))
 
     def _forget(self, version: str) -> None:
         """Delete the bytes and artifacts of a version that no document has."""

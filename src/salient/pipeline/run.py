@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from salient import log
+from salient.knowledge.copies.store import Copies
 from salient.knowledge.grammar_search.rules import Rules
 from salient.knowledge.ontology import load_ontology
 from salient.knowledge.resolve import Resolver
@@ -177,11 +178,25 @@ class Coordinator:
             self.resolve(self._committer.remove(found))
         return len(found)
 
+    @property
+    def copies(self) -> Copies:
+        """Which documents say the same."""
+        return self._committer.copies
+
+    def regroup(self, ids: Sequence[str]) -> None:
+        """Group documents anew after people said which of them are copies."""
+        with self._cache.lock(f"resolve/{self.workspace}", ttl_s=_LOCK_S, wait_s=600):
+            self.copies.decided(ids)
+
     def resolve(self, touched: set[str] | None) -> None:
-        """Link names to entities again: those touched, or all. One at a time in a workspace."""
+        """Find the copies of new documents; link names to entities again: those touched, or all.
+
+        One at a time in a workspace.
+        """
         lock = self._cache.lock(f"resolve/{self.workspace}", ttl_s=_LOCK_S, wait_s=600)
         # Linking everything may take longer than a lock should outlive a killed holder.
         with lock as lease, every(_LOCK_S / 4, lease.renew):
+            self.copies.gather(lease.renew)
             Resolver(self._tables, self.workspace).resolve(touched)
 
     def _resolve_left(self) -> None:
@@ -221,6 +236,7 @@ class Coordinator:
         processes: int | None,
     ) -> None:
         self.ledger.give_back_orphans(self._config.max_attempts)
+        self._committer.sketch_left()
         self._resolve_left()
         owner = Owner()
         pending = f"pending/resolve/{self.workspace}/{owner.name}"
@@ -258,7 +274,7 @@ class Coordinator:
             raise
         finally:
             batch.flush()
-            if batch.touched:
+            if batch.committed:
                 self.resolve(batch.touched)
             self._blobs.delete(pending)
 
@@ -347,7 +363,7 @@ class _Batch:
         self._committer = committer
         self._before = before
         self._costs = Costs()
-        self._committed = time.monotonic()
+        self._flushed = time.monotonic()
         self._patience_s = PATIENCE_S
         self.results: list[Outcome] = []
         self.claimed: set[str] = set()
@@ -356,6 +372,8 @@ class _Batch:
         self.moved: deque[Item] = deque()
         """What is left to the workers that read images."""
         self.touched: set[str] = set()
+        self.committed = False
+        """Whether anything was, in this run."""
 
     def item(self, task: Task, queue: str = MAIN) -> Item:
         """A document as the pool is given it."""
@@ -371,7 +389,7 @@ class _Batch:
 
     @property
     def late(self) -> bool:
-        return time.monotonic() - self._committed > self._patience_s
+        return time.monotonic() - self._flushed > self._patience_s
 
     def flush(self) -> None:
         """Commit what there is."""
@@ -380,10 +398,11 @@ class _Batch:
         if results:
             self._before()
             self.touched |= self._committer.commit(results)
+            self.committed = True
             self.claimed.difference_update(r.document_id for r in results)
-        self._committed = time.monotonic()
+        self._flushed = time.monotonic()
         # A commit costs much whatever its size: where it takes long, more are waited for.
-        self._patience_s = max(PATIENCE_S, _COMMIT_SHARE * (self._committed - began))
+        self._patience_s = max(PATIENCE_S, _COMMIT_SHARE * (self._flushed - began))
 
     def unfinished(self) -> list[str]:
         """Claimed documents that no worker has come back with."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from salient.storage.sql import fold
 
 NOT_FOUND = "not found in your documents"
 _NO_STATEMENTS = [Kind.TITLE, Kind.HEADING, *FURNITURE]
+_SAID_AGAIN = 0.8  # of two passages' words in common
 _NAME_WORDS = 8  # of the question's names that are looked up in the documents
 
 
@@ -41,6 +43,8 @@ class AnswerSentence(Value):
     confidence: float
     context: Quote
     """The passage around it, with the sentence as hit."""
+    n_copies: int
+    """Documents that say the same as the one quoted; see `copies.show`."""
 
 
 class LookedAt(Value):
@@ -106,6 +110,7 @@ def _answer(request: AskRequest, context: Context, model: answering.Model) -> An
     bound = model.threshold if context.ask_min_confidence is None else context.ask_min_confidence
     found = any(r.confidence >= bound for r in ranked)
     sentences = []
+    others = context.coordinator.copies.others({hits[item.candidate].group for item in ranked})
     for item in ranked:
         hit = hits[item.candidate]
         row = rows[hit.group]
@@ -121,6 +126,7 @@ def _answer(request: AskRequest, context: Context, model: answering.Model) -> An
                 answer=text[short[0] : short[1]] if short else None,
                 confidence=round(item.confidence, 4),
                 context=quote(context, row, *_bounds(hit), [(start, end)], with_boxes=False),
+                n_copies=others.get(row.id, 0),
             )
         )
     best = sentences[0] if sentences and found else None
@@ -174,7 +180,29 @@ def _retrieve(request: AskRequest, words: str, context: Context) -> list[Hit]:
         filters=query.filters,
         limit=context.ask_passages,
     )
-    return list(context.indexes.passages.search(asked).hits)
+    hits = context.indexes.passages.search(asked).hits
+    kept = _distinct(hits, context)
+    if len(kept) < len(hits):  # what was said again makes room for what else there is
+        more = context.indexes.passages.search(replace(asked, offset=asked.limit)).hits
+        kept = _distinct([*kept, *more], context)[: asked.limit]
+    return kept
+
+
+def _distinct(hits: Sequence[Hit], context: Context) -> list[Hit]:
+    """The hits, without those that stand with nearly the same words in a copy of a document before."""
+    groups = context.coordinator.copies.groups({h.group for h in hits})
+    said: dict[str, list[set[str]]] = {}
+    kept = []
+    for hit in hits:
+        group = groups.get(hit.group)
+        if group is not None:
+            words = set(fold(str(hit.fields.get("text", ""))).split())
+            before = said.setdefault(group, [])
+            if any(len(words & b) >= _SAID_AGAIN * len(words | b) for b in before):
+                continue
+            before.append(words)
+        kept.append(hit)
+    return kept
 
 
 def _bounds(hit: Hit) -> tuple[int, int]:

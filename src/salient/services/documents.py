@@ -186,6 +186,8 @@ class DocumentDetails(Value):
     entities: tuple[EntityCount, ...]
     labels: dict[str, int]
     n_facts: int
+    n_copies: int
+    """Documents that say the same; see `copies.show`."""
 
 
 # Formats whose pages can be drawn.
@@ -209,6 +211,7 @@ def show(request: ShowDocument, context: Context) -> DocumentDetails:
         entities = tx.rows(sql.entities, key)
         labels = tx.rows(sql.labels, key)
         facts = tx.value(sql.n_findings, key)
+    n_copies = context.coordinator.copies.others([row.id]).get(row.id, 0)
     parent = context.ledger.rows([row.parent_id]).get(row.parent_id) if row.parent_id else None
     return DocumentDetails(
         document=as_document(row),
@@ -232,6 +235,7 @@ def show(request: ShowDocument, context: Context) -> DocumentDetails:
         entities=tuple(EntityCount(id=e.id, name=e.name, type=e.type, n=e.n) for e in entities),
         labels={r.label: r.n for r in labels} | dict(Counter(v.label for v in values)),
         n_facts=facts,
+        n_copies=n_copies,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from salient.errors import InvalidInput, NotFound
-from salient.knowledge.decisions import KB, Log, touched_by
+from salient.knowledge.decisions import KB, OF_DOCUMENTS, Log, touched_by
 from salient.knowledge.importing import import_entities
 from salient.model import Decision, Entity, State, Value, Verb
 from salient.pipeline.run import Progress
@@ -379,7 +379,11 @@ def undo(request: UndoDecision, context: Context) -> Decided:
         InvalidInput: it was taken back already.
     """
     log = Log(context.tables, context.workspace)
-    return _decided(context, log.undo(request.decision_id, request.person, request.reason), None)
+    made = log.undo(request.decision_id, request.person, request.reason)
+    undone = next(d for d in log.read() if d.id == request.decision_id)
+    if undone.verb in OF_DOCUMENTS:
+        context.coordinator.regroup(undone.subjects)
+    return _decided(context, made, None)
 
 
 class ImportEntities(Value):

@@ -45,6 +45,8 @@ class FactView(Value):
     confidence: float
     status: Status
     n_evidence: int
+    n_sources: int
+    """Documents behind it, of which those that are copies of each other are one."""
     evidence: tuple[EvidenceView, ...]
 
 
@@ -136,6 +138,7 @@ def _view(context: Context, fact: Fact, names: dict[str, str]) -> FactView:
         confidence=round(fact.confidence, 4),
         status=fact.status,
         n_evidence=len(fact.evidence),
+        n_sources=fact.n_sources,
         evidence=tuple(
             EvidenceView(
                 quote=of_evidence(context, e), component=e.component, confidence=e.confidence

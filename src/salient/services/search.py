@@ -15,13 +15,15 @@ from salient.pipeline.ledger import as_document
 from salient.services import Context, service
 from salient.services.quotes import quote
 from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote
-from salient.storage.search import Hit, Hits, Query, SearchIndex
+from salient.storage.search import MAX_WINDOW, Hit, Hits, Query, SearchIndex
 from salient.storage.sql import fold, like
 
 FACETS = ("media_type", "language", "label", "entity", "folder", "year", "document")
 _QUOTES = 3  # passages shown under a found document
 _ALIKE = 0.3  # cosine below which nothing counts as found by meaning
 # Phrases, -not, field:value and prefix* ask for exact words; likeness would add what lacks them.
+_FOLDED = 1000  # hits up to which copies are folded; nobody reads on further
+_SLACK = 20  # copies that a page may have before another one is asked for
 _EXACT = re.compile(r'"[^"]+"|(?:^|\s)-\w|\b[a-z_]+:\S|\w\*')
 
 Filters = Annotated[dict[str, tuple[str, ...]], Field(max_length=20)]
@@ -41,6 +43,8 @@ class SearchRequest(Value):
     date_from: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     date_to: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     facets: tuple[Literal["media_type", "language", "label", "entity", "folder", "year"], ...] = ()
+    copies: Literal["folded", "each"] = "folded"
+    """Of documents that say the same only the best is listed, or each."""
     offset: Offset = 0
     limit: Limit = 20
 
@@ -51,6 +55,8 @@ class DocumentHit(Value):
     document: Document
     score: float
     quotes: tuple[Quote, ...]
+    n_copies: int
+    """Documents that say the same; see `copies.show`."""
 
 
 class PassageHit(Value):
@@ -61,7 +67,7 @@ class PassageHit(Value):
 
 
 class DocumentHits(Value):
-    """Found documents. `total` and facets count all of them, not only this page."""
+    """Found documents. `total` and facets count all of them, folded ones too, not only this page."""
 
     total: int
     seconds: float
@@ -86,10 +92,11 @@ def documents(request: SearchRequest, context: Context) -> DocumentHits:
         InvalidInput: a filter names an unknown field.
     """
     started = time.perf_counter()
-    found = _search(request, context, context.indexes.documents)
-    rows = context.ledger.rows([h.group for h in found.hits])
+    found, listed = _folded(request, context)
+    ids = [h.group for h in listed]
+    rows, others = context.ledger.rows(ids), context.coordinator.copies.others(ids)
     hits = []
-    for hit in found.hits:
+    for hit in listed:
         row = rows.get(hit.group)
         if row is None:
             continue
@@ -112,6 +119,7 @@ def documents(request: SearchRequest, context: Context) -> DocumentHits:
                 document=as_document(row),
                 score=round(hit.score, 4),
                 quotes=tuple(_quote(context, row, h) for h in best),
+                n_copies=others.get(hit.group, 0),
             )
         )
     return DocumentHits(
@@ -186,6 +194,38 @@ def query_of(request: SearchRequest, context: Context, facets: Sequence[str] = (
 
 def _search(request: SearchRequest, context: Context, index: SearchIndex) -> Hits:
     return index.search(query_of(request, context, request.facets))
+
+
+def _folded(request: SearchRequest, context: Context) -> tuple[Hits, list[Hit]]:
+    """What was found, and the hits to list: of copies the best alone.
+
+    Offsets count what is listed, so what comes before the page is looked at as well.
+    """
+    index, copies = context.indexes.documents, context.coordinator.copies
+    last = request.offset + request.limit
+    if request.copies == "each" or last > _FOLDED or not copies.are_there():
+        found = _search(request, context, index)
+        return found, list(found.hits)
+    whole: Hits | None = None
+    listed: list[Hit] = []
+    seen: set[str] = set()
+    at = 0
+    while whole is None or len(listed) < last:
+        size = last - len(listed) + _SLACK
+        facets = request.facets if whole is None else ()
+        page = request.model_copy(update={"offset": at, "limit": size, "facets": facets})
+        found = _search(page, context, index)
+        whole = whole or found
+        groups = copies.groups([h.group for h in found.hits])
+        for hit in found.hits:
+            group = groups.get(hit.group, hit.group)
+            if group not in seen:
+                listed.append(hit)
+            seen.add(group)
+        at += len(found.hits)
+        if len(found.hits) < size or at + last + _SLACK > MAX_WINDOW:
+            break
+    return whole, listed[request.offset : last]
 
 
 def _expanded(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -15,9 +17,11 @@ from salient.pipeline.stages import PASSAGES
 from salient.services import Context, service
 from salient.services.quotes import quote
 from salient.services.views import DocumentId, EntityCount, Quote
-from salient.storage.search import Query
+from salient.storage.search import Hit, Query
 
 _PHRASES = 20
+_EXCLUDED = 100  # copies that the index is told to leave out; more are left out afterwards
+_LOOKED_AT = 1000  # hits among which enough are looked for that are no copies of each other
 
 
 class FindSimilar(Value):
@@ -57,16 +61,18 @@ class SimilarDocuments(Value):
 def documents(request: FindSimilar, context: Context) -> SimilarDocuments:
     """Find documents that are alike in meaning, with shared entities and the nearest passages.
 
-    On a search server without vectors, those that have its keyphrases.
+    Its own copies are none of these (see `copies.show`), and of other documents that say the same there is one. On a search server without vectors, those that have its keyphrases.
 
     Raises:
         NotFound: no such document, or it has no text.
     """
     context.texts.text(request.id)  # says why when there is none
-    query = _like(request, context)
+    copies = context.coordinator.copies
+    own = [c.document_id for c in copies.of(request.id)]
+    query = _like(request, context, own[:_EXCLUDED])
     if query is None:
         return SimilarDocuments(documents=())
-    hits = context.indexes.documents.search(query).hits
+    hits = _folded(request, context, query)
     best = 1.0 if context.indexes.by_meaning else max((h.score for h in hits), default=1.0)
     rows = context.ledger.rows([request.id, *(h.group for h in hits)])
     mine = _passages(context, request.id)
@@ -85,9 +91,28 @@ def documents(request: FindSimilar, context: Context) -> SimilarDocuments:
     return SimilarDocuments(documents=tuple(found))
 
 
-def _like(request: FindSimilar, context: Context) -> Query | None:
+def _folded(request: FindSimilar, context: Context, query: Query) -> list[Hit]:
+    """The nearest, of copies of each other the nearest alone."""
+    copies = context.coordinator.copies
+    kept: list[Hit] = []
+    seen = {*copies.groups([request.id]).values()}
+    offset, there = 0, True
+    while len(kept) < request.limit and there and offset < _LOOKED_AT:
+        hits = context.indexes.documents.search(replace(query, offset=offset)).hits
+        groups = copies.groups([h.group for h in hits])
+        for hit in hits:
+            group = groups.get(hit.group, hit.group)
+            if group not in seen:
+                kept.append(hit)
+            seen.add(group)
+        offset += query.limit
+        there = len(hits) == query.limit
+    return kept[: request.limit]
+
+
+def _like(request: FindSimilar, context: Context, copies: Sequence[str]) -> Query | None:
     """What is asked of the index; None for a document that has nothing to compare."""
-    others = {"document": (request.id,)}
+    others = {"document": (request.id, *copies)}
     if context.indexes.by_meaning:
         vectors = context.indexes.documents.vectors(request.id)
         return (

@@ -57,5 +57,7 @@ export type GraphNode = Schemas["NodeView"];
 export type GraphEdge = Schemas["EdgeView"];
 export type Neighbourhood = Schemas["Network"];
 export type SimilarDocument = Schemas["Similar"];
+export type CopyView = Schemas["CopyView"];
+export type DecidedCopies = Schemas["DecidedCopies"];
 export type Check = Schemas["Check"];
 export type Setting = Schemas["SettingView"];

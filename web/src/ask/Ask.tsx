@@ -7,7 +7,7 @@ import { PageText } from "../document/TextPane";
 import { usePage } from "../document/usePages";
 import { Icon } from "../parts/icons";
 import { Confidence, Empty, FaultCard, IconButton, leaf, Pieces, quoteTitle, Skeleton, SourceLink } from "../parts/parts";
-import { ASK, quoteHref } from "../place/places";
+import { ASK, copiesHref, quoteHref } from "../place/places";
 import { usePlace } from "../place/usePlace";
 import { AddButton } from "../shell/Drop";
 import { duration, plural } from "../text/format";
@@ -77,11 +77,11 @@ function AnswerCard({ answer, at, look, onCite, onLook, q }: { answer: Answer; a
       {answer.found && best ? (
         <section className="answer card" aria-label="Answer">
           {short && <p className="answer-short">{short}</p>}
-          <Sentence n={1} quote={best.quote} at={at} onCite={onCite} after={<Confidence value={best.confidence} />} lead={!short} />
+          <Sentence n={1} quote={best.quote} at={at} onCite={onCite} after={<Beside sentence={best} />} lead={!short} />
           {others.length > 0 && (
             <div className="also">
               <h3>It also says</h3>
-              {others.map(({ sentence: s, n }) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={n} quote={s.quote} at={at} onCite={onCite} after={<Confidence value={s.confidence} />} />)}
+              {others.map(({ sentence: s, n }) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={n} quote={s.quote} at={at} onCite={onCite} after={<Beside sentence={s} />} />)}
             </div>
           )}
         </section>
@@ -89,7 +89,7 @@ function AnswerCard({ answer, at, look, onCite, onLook, q }: { answer: Answer; a
         <section className="answer card none" aria-label="Answer">
           <p className="answer-short" style={{ fontSize: 19 }}>Not found in your documents</p>
           <p className="quiet">{(answer.reason ?? "No passage answers this surely enough.").replace(/^not found in your documents:\s*/i, "").replace(/^./, (c) => c.toUpperCase())}</p>
-          {answer.sentences.length > 0 && <div className="also"><h3>The nearest there is, which may not answer</h3>{answer.sentences.slice(0, 3).map((s, i) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={i + 1} quote={unmarked(s.quote)} at={at} onCite={onCite} after={<Confidence value={s.confidence} />} />)}</div>}
+          {answer.sentences.length > 0 && <div className="also"><h3>The nearest there is, which may not answer</h3>{answer.sentences.slice(0, 3).map((s, i) => <Sentence key={`${s.quote.document_id}.${s.quote.start}`} n={i + 1} quote={unmarked(s.quote)} at={at} onCite={onCite} after={<Beside sentence={s} />} />)}</div>}
           <p><Link className="btn small" href={`/search?q=${encodeURIComponent(q)}`}><Icon name="search" />Search for the words instead</Link></p>
         </section>
       )}
@@ -101,6 +101,11 @@ function AnswerCard({ answer, at, look, onCite, onLook, q }: { answer: Answer; a
       )}
     </div>
   );
+}
+
+/** How sure it is, and how many other documents are copies of the one quoted. */
+function Beside({ sentence }: { sentence: Answer["sentences"][number] }) {
+  return <><Confidence value={sentence.confidence} />{sentence.n_copies > 0 && <Link href={copiesHref(sentence.quote.document_id)}>also in {plural(sentence.n_copies, "document")}</Link>}</>;
 }
 
 function Sentence({ n, quote, at, onCite, after, lead = false }: { n: number; quote: Quote; at: number | null; onCite: (n: number) => void; after: ReactNode; lead?: boolean }) {

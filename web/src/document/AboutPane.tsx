@@ -1,9 +1,10 @@
 import { Link } from "wouter";
-import { useCall } from "../api/hooks";
-import type { DocumentShown, SimilarDocument } from "../api/types";
+import { useState } from "react";
+import { useAction, useCall } from "../api/hooks";
+import type { CopyView, DecidedCopies, DocumentShown, SimilarDocument } from "../api/types";
 import { Empty, FaultCard, leaf, Pieces, quoteTitle, Skeleton, StateBadge, Time, TypeDot } from "../parts/parts";
 import { documentHref, entityHref, quoteHref } from "../place/places";
-import { count, duration, languageName, mediaName, percent, size } from "../text/format";
+import { count, duration, languageName, mediaName, percent, plural, size } from "../text/format";
 
 const TECHNICAL = new Set(["source_key"]);
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
@@ -49,14 +50,59 @@ export function AboutPane({ shown }: { shown: DocumentShown }) {
   );
 }
 
-export function SimilarPane({ id }: { id: string }) {
-  const reply = useCall<{ documents: SimilarDocument[] }>("similar/documents", { id, limit: 12 }, { steady: true });
-  if (reply.error) return <div className="side-pad"><FaultCard error={reply.error} retry={() => void reply.refetch()} /></div>;
-  if (!reply.data) return <div className="side-pad"><Skeleton lines={7} /></div>;
-  if (!reply.data.documents.length) return <Empty icon="documents" title="Nothing is like it">Add more documents, and those that share names or passages with it appear here.</Empty>;
+/** Why two documents are copies, in a few words. */
+const WHY: Record<string, string> = { same_words: "The same words", shortened: "A part of the other", retold: "Retold: beginning or title, names and numbers are the same" };
+
+/** The documents that say the same: together they are one source, unless somebody says that they are none. */
+function Copies({ id, n }: { id: string; n: number }) {
+  const reply = useCall<{ copies: CopyView[] }>("copies/show", { id }, { enabled: n > 0, keep: true });
+  const decide = useAction(["copies/show", "documents/show", "facts/list", "search/documents"]);
+  const [last, setLast] = useState<{ decision: string; name: string } | null>(null);
+  const part = async (copy: CopyView) => {
+    const made = await decide.act<DecidedCopies>("copies/decide", { id, others: [copy.document.id], copies: false });
+    if (made) setLast({ decision: made.decision.id, name: copy.document.title ?? leaf(copy.document.name) });
+  };
+  const undo = async () => { if (last && (await decide.act("entities/undo", { decision_id: last.decision }))) setLast(null); };
+  if (!n && !last && !decide.fault) return null;
+  return (
+    <section aria-label="Copies">
+      {n > 0 && <h3>The same in {plural(n, "other document")}</h3>}
+      {n > 0 && <p className="quiet" style={{ fontSize: 12 }}>Together they count as one source.</p>}
+      {reply.error && <FaultCard error={reply.error} retry={() => void reply.refetch()} />}
+      {decide.fault && <FaultCard error={decide.fault} />}
+      <div className="linklist copies">
+        {n > 0 && reply.data?.copies.map((copy) => (
+          <div key={copy.document.id}>
+            <Link className="clip" href={documentHref(copy.document.id)} title={copy.document.name}>{copy.document.title ?? leaf(copy.document.name)}<small className="quiet clip">{leaf(copy.document.name)}</small></Link>
+            <span className="n" title={copy.why ? WHY[copy.why] : "A copy of the same third document, or somebody said so"}>{copy.similarity > 0 ? percent(copy.similarity) : ""}</span>
+            <button type="button" className="btn bare small" disabled={decide.busy} onClick={() => void part(copy)}>Not a copy</button>
+          </div>
+        ))}
+      </div>
+      {last && <p className="line quiet" role="status"><span className="clip">{last.name} is a source of its own.</span><button type="button" className="btn bare small" disabled={decide.busy} onClick={() => void undo()}>Undo</button></p>}
+    </section>
+  );
+}
+
+export function SimilarPane({ id, nCopies }: { id: string; nCopies: number }) {
   return (
     <div className="pane" style={{ flex: 1 }} tabIndex={0} role="region" aria-label="Similar documents">
       <div className="side-pad">
+        <Copies key={id} id={id} n={nCopies} />
+        <Alike id={id} nCopies={nCopies} />
+      </div>
+    </div>
+  );
+}
+
+function Alike({ id, nCopies }: { id: string; nCopies: number }) {
+  const reply = useCall<{ documents: SimilarDocument[] }>("similar/documents", { id, limit: 12 }, { steady: true });
+  if (reply.error) return <FaultCard error={reply.error} retry={() => void reply.refetch()} />;
+  if (!reply.data) return <Skeleton lines={7} />;
+  if (!reply.data.documents.length) return <Empty icon="documents" title="Nothing is like it">Add more documents, and those that share names or passages with it appear here.</Empty>;
+  return (
+    <>
+        {nCopies > 0 && <h3>Alike in meaning</h3>}
         {reply.data.documents.map((found) => (
           <article key={found.document.id} style={{ display: "grid", gap: 5, gridTemplateColumns: "minmax(0, 1fr)" }}>
             <div style={{ display: "flex", gap: 8, minWidth: 0 }}><Link className="clip" style={{ flex: 1, fontWeight: 500 }} href={documentHref(found.document.id)} title={found.document.name}>{found.document.title ?? leaf(found.document.name)}</Link><span className="quiet tnum" title="How alike in meaning">{percent(Math.max(found.score, 0))}</span></div>
@@ -71,7 +117,6 @@ export function SimilarPane({ id }: { id: string }) {
             )}
           </article>
         ))}
-      </div>
-    </div>
+    </>
   );
 }

@@ -209,12 +209,12 @@ function Reading({ id, shown }: { id: string; shown: DocumentShown }) {
         {(view === "both" || view === "text") && <TextPane {...pane} paged={shown.paged} />}
         {narrow && view !== "side" && selected && <Picked id={id} mention={selected} step={step} onReference={toReference} />}
         {(!narrow || view === "side") && <aside className="side" aria-label="Findings and details">
-          <Tabs label="Beside the document" value={place.side} onChange={(side) => move({ side })} options={[{ value: "findings", name: "Findings", n: findings.complete || findings.total ? findings.total : null }, { value: "facts", name: "Facts", n: shown.n_facts }, { value: "about", name: "About" }, { value: "similar", name: "Similar" }]} />
+          <Tabs label="Beside the document" value={place.side} onChange={(side) => move({ side })} options={[{ value: "findings", name: "Findings", n: findings.complete || findings.total ? findings.total : null }, { value: "facts", name: "Facts", n: shown.n_facts }, { value: "about", name: "About" }, { value: "similar", name: "Similar", n: shown.n_copies || null }]} />
           {place.side === "findings" && <FindingsPane id={id} onReference={toReference} all={findings.mentions} visible={visible} total={findings.total} complete={findings.complete} error={findings.error} hidden={place.hide} onHidden={(labels) => move({ hide: labels })}
             min={place.min} onMin={(min) => move({ min })} group={place.group} onGroup={(group) => move({ group })} selected={selected} onSelect={choose} step={step} />}
           {place.side === "facts" && <FactsPane id={id} onQuote={toQuote} />}
           {place.side === "about" && <AboutPane shown={shown} />}
-          {place.side === "similar" && <SimilarPane id={id} />}
+          {place.side === "similar" && <SimilarPane id={id} nCopies={shown.n_copies} />}
         </aside>}
       </div>
     </div>

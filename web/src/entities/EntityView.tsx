@@ -121,6 +121,7 @@ function FactCard({ fact, entity, onJudge, busy }: { fact: Fact; entity: string;
         <span className="fact-words">{end(fact.subject, fact.subject_name)} <em>{fact.predicate_label}</em> {end(fact.object_entity, fact.object_name ?? fact.object_value)}
           {Object.entries(fact.qualifiers).filter(([, v]) => v !== fact.object_value && v !== fact.object_name).map(([k, v]) => <span key={k} className="tag">{k.replace(/_/g, " ")}: {v}</span>)}</span>
         <Confidence value={fact.confidence} />
+        {fact.n_sources > 1 && <span className="quiet tnum" title="Documents that say so; copies of one count once">{plural(fact.n_sources, "source")}</span>}
         {fact.status !== "proposed" && <span className={`state ${fact.status === "accepted" ? "good" : "bad"}`}>{fact.status === "accepted" ? "Accepted" : "Rejected"}</span>}
         <IconButton icon="check" label="This is right" disabled={busy} onClick={() => onJudge("accept")} /><IconButton icon="close" label="This is wrong" disabled={busy} onClick={() => onJudge("reject")} />
       </div>

@@ -60,5 +60,7 @@ export const quoteHref = (quote: Pick<Quote, "document_id" | "view_page" | "star
     page: quote.view_page, start: quote.start, end: quote.end, q,
   });
 export const documentHref = (id: string, q = ""): string => href(`/documents/${encodeURIComponent(id)}`, DOCUMENT, { q });
+/** The document beside those that say the same. */
+export const copiesHref = (id: string): string => href(`/documents/${encodeURIComponent(id)}`, DOCUMENT, { side: "similar" });
 export const entityHref = (id: string): string => `/entities/${encodeURIComponent(id)}`;
 export const graphHref = (...ids: string[]): string => href("/graph", GRAPH, { at: ids });

@@ -7,7 +7,7 @@ import type { DocumentHit, Entity, FacetValue, PassageHit, SearchReply } from ".
 import { Icon } from "../parts/icons";
 import { Empty, FaultCard, leaf, Pieces, QuoteBlock, SearchBox, Segments, Skeleton, Tabs, Time, TypeTag } from "../parts/parts";
 import { useTyped } from "../parts/useTyped";
-import { documentHref, entityHref, quoteHref, SEARCH } from "../place/places";
+import { copiesHref, documentHref, entityHref, quoteHref, SEARCH } from "../place/places";
 import { useKeys } from "../place/useKeys";
 import { usePlace } from "../place/usePlace";
 import { AddButton } from "../shell/Drop";
@@ -141,13 +141,13 @@ function Hits({ reply, row, narrowed, clear, q }: { reply: HitPages<DocumentHit>
 }
 
 function DocumentResult({ hit, q }: { hit: DocumentHit; q: string; facets: Record<string, FacetValue[]> | undefined; open: (to: string) => void }) {
-  const { document, quotes } = hit;
+  const { document, quotes, n_copies } = hit;
   const [first] = quotes;
   const name = leaf(document.name);
   return (
     <article role="listitem" className="result">
       <header><Link data-hit-link href={first ? quoteHref(first, q) : documentHref(document.id, q)} className="result-title">{document.title || name}</Link></header>
-      <div className="result-meta"><span>{mediaName(document.media_type)}</span>{document.title && <span className="clip">{name}</span>}{document.n_pages ? <span>{plural(document.n_pages, "page")}</span> : null}<Time iso={document.added_at} /></div>
+      <div className="result-meta"><span>{mediaName(document.media_type)}</span>{document.title && <span className="clip">{name}</span>}{document.n_pages ? <span>{plural(document.n_pages, "page")}</span> : null}<Time iso={document.added_at} />{n_copies > 0 && <Link href={copiesHref(document.id)}>also in {plural(n_copies, "document")}</Link>}</div>
       {quotes.map((quote) => (
         <Link key={quote.start} href={quoteHref(quote, q)} className="snippet">
           <span className="snippet-page tnum">{quote.page != null ? `p. ${quote.page}` : "¶"}</span>

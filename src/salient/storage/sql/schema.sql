@@ -165,3 +165,41 @@ CREATE TABLE decision (
     made_at   VARCHAR(32) NOT NULL
 );
 CREATE UNIQUE INDEX decision_in_order ON decision (workspace, sequence);
+
+-- What is kept of each document's text to know its copies by (knowledge/copies/sketch.py).
+CREATE TABLE sketch (
+    document_id VARCHAR(20) NOT NULL PRIMARY KEY,
+    workspace   VARCHAR(64) NOT NULL,
+    version     CHAR(64)    NOT NULL,                 -- of the document whose text it is
+    waiting     INTEGER     NOT NULL,                 -- 1 until it was held against the others
+    data        TEXT        NOT NULL
+);
+CREATE INDEX sketch_waiting ON sketch (workspace, waiting, document_id);
+
+-- What it is found by: copies share some bands.
+CREATE TABLE sketch_band (
+    workspace   VARCHAR(64) NOT NULL,
+    band        BIGINT      NOT NULL,
+    document_id VARCHAR(20) NOT NULL,
+    PRIMARY KEY (workspace, band, document_id)
+);
+
+-- Two documents that say the same in the same words; the lesser id first.
+CREATE TABLE copy_pair (
+    workspace   VARCHAR(64)      NOT NULL,
+    one         VARCHAR(20)      NOT NULL,
+    other       VARCHAR(20)      NOT NULL,
+    similarity  DOUBLE PRECISION NOT NULL,
+    containment DOUBLE PRECISION NOT NULL,
+    why         VARCHAR(16)      NOT NULL,
+    PRIMARY KEY (workspace, one, other)
+);
+CREATE INDEX copy_pair_by_other ON copy_pair (workspace, other, one);
+
+-- The documents that have copies, and the group of each, called by its least id: one source, however many they are.
+CREATE TABLE copy_group (
+    document_id VARCHAR(20) NOT NULL PRIMARY KEY,
+    workspace   VARCHAR(64) NOT NULL,
+    first_id    VARCHAR(20) NOT NULL
+);
+CREATE INDEX copy_group_by_first ON copy_group (workspace, first_id, document_id);

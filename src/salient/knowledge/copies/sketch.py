@@ -1,0 +1,204 @@
+"""What is kept of a text to know its copies by, and what two sketches say of each other."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from salient.errors import Corrupt
+from salient.kernels import band_keys, minhash, term_hashes
+
+RUN, BITS, ROWS = 5, 7, 5  # of the whole text: runs of terms, 128 bins, bins of a band
+LEAD_RUN, LEAD_BITS, LEAD_ROWS = 3, 5, 3
+LEAD_TERMS: Final = 60  # of the beginning that stands at the head of a story
+
+LEAST: Final = 12
+"""Runs of terms below which a text is too short to be anybody's copy."""
+
+_KEPT = 64  # numbers, and names, that are kept: the lesser hashes, so that two texts keep the same
+_TITLE = 32
+_TOLD = 3  # numbers or names, below which they tell nothing
+_NUMBER = re.compile(r"\d(?:[\d.,']*\d)+")
+
+_ALIKE = 0.5  # of the runs in common, from which the words are the same
+_RETOLD = 0.2
+_PART = 0.15
+_WHOLE = 0.8  # of the shorter one's runs, from which it is a part of the longer
+_PART_LEAST = 40
+
+
+class Why(StrEnum):
+    """What makes two texts copies."""
+
+    SAME = "same_words"
+    PART = "shortened"
+    RETOLD = "retold"
+    """Other words here and there, but the title or the beginning, the names and the numbers of the other."""
+
+
+class Verdict(NamedTuple):
+    """How alike two texts are."""
+
+    similarity: float
+    """The share of runs of words in common, of all that both have."""
+    containment: float
+    """The share of the shorter one's runs that the longer has as well."""
+    why: Why | None
+    """None: they are no copies."""
+
+
+class Sketch(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of a text: about 700 bytes.
+
+    Numbers and names keep apart what is written after one pattern: letters to many customers, a daily report.
+    """
+
+    n_runs: int
+    bins: bytes
+    """128 of 16 bits."""
+    lead: bytes
+    """32 of 16 bits, of the first terms."""
+    title: tuple[int, ...]
+    numbers: tuple[int, ...]
+    names: tuple[int, ...]
+
+    def dump(self) -> str:
+        """As text that fits into a column."""
+        return base64.b85encode(msgspec.msgpack.encode(self)).decode()
+
+    @classmethod
+    def load(cls, data: str) -> Sketch:
+        """Raises Corrupt: it is none."""
+        try:
+            return msgspec.msgpack.decode(base64.b85decode(data), type=cls)
+        except (ValueError, msgspec.MsgspecError) as exc:
+            raise Corrupt("a sketch of a text cannot be read") from exc
+
+    def bands(self) -> list[int]:
+        """What it is found by: copies share some of these, 63 bits each.
+
+        Copies of which every twentieth word differs share one in 99.9 of 100 cases, of every tenth in 95.
+        """
+        if self.n_runs < LEAST:
+            return []
+        made = [
+            (1, _bands(self.bins, ROWS)),
+            (2, _bands(self.lead, LEAD_ROWS)),
+            (3, [_joined(self.title)] if len(self.title) > _TOLD else []),
+        ]
+        found = {(int(k) << 2 & 0x7FFFFFFFFFFFFFFF) | kind for kind, keys in made for k in keys}
+        return sorted(found)
+
+
+def sketch_of(text: str, title: str, names: Iterable[str]) -> Sketch:
+    """Sketch a text.
+
+    Args:
+        text: without what pages repeat.
+        names: ids of the names that stand in it.
+
+    Cost: one pass over the text, some 250 MB a second, and 0.1 to 0.2 ms.
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    bins, counts = minhash([data], RUN, BITS)
+    head = data[: 16 * LEAD_TERMS]
+    _, ends, _ = term_hashes(head)
+    lead, _ = minhash([head[: int(ends[:LEAD_TERMS][-1])] if len(ends) else b""], LEAD_RUN, LEAD_BITS)  # fmt: skip
+    return Sketch(
+        n_runs=int(counts[0]),
+        bins=bins[0].astype("<u2").tobytes(),
+        lead=lead[0].astype("<u2").tobytes(),
+        title=_hashes(title.encode("utf-8", "surrogatepass"))[:_TITLE],
+        numbers=_hashes(" ".join({re.sub(r"[.,']", "", n) for n in _NUMBER.findall(text)}).encode())[:_KEPT],
+        names=tuple(sorted({int(n[:8], 16) for n in names})[:_KEPT]),
+    )  # fmt: skip
+
+
+class Several:
+    """Sketches, laid side by side to be held against one at once."""
+
+    def __init__(self, sketches: Sequence[Sketch]) -> None:
+        self.sketches = sketches
+        self._bins = _stacked([s.bins for s in sketches])
+
+    def against(self, one: Sketch) -> list[Verdict | None]:
+        """What each is to one; None for those that have too little in common to look at closely."""
+        found: list[Verdict | None] = [None] * len(self.sketches)
+        if not self.sketches:
+            return found
+        alike = (self._bins == np.frombuffer(one.bins, "<u2")).mean(axis=1)
+        for at in np.flatnonzero(alike >= _PART).tolist():
+            found[at] = judge(one, self.sketches[at], float(alike[at]))
+        return found
+
+
+def judge(one: Sketch, other: Sketch, similarity: float) -> Verdict:
+    """What two texts are to each other, of which so large a share of runs is in common."""
+    shorter = min(one.n_runs, other.n_runs)
+    common = similarity * (one.n_runs + other.n_runs) / (1 + similarity)
+    contained = min(common / max(shorter, 1), 1.0)
+    return Verdict(similarity, contained, _why(one, other, similarity, contained, shorter))
+
+
+def _why(one: Sketch, other: Sketch, alike: float, contained: float, shorter: int) -> Why | None:
+    if shorter < LEAST:
+        return None
+    numbers, names = _agree(one.numbers, other.numbers), _agree(one.names, other.names)
+    told = min(1.0 if numbers is None else numbers, 1.0 if names is None else names)
+    if alike >= _ALIKE:
+        return Why.SAME if told >= 0.5 else None
+    if contained >= _WHOLE and shorter >= _PART_LEAST and told >= 0.7:
+        return Why.PART
+    if alike < _RETOLD or told < 0.6 or (numbers is None and names is None):
+        return None
+    lead = float((np.frombuffer(one.lead, "<u2") == np.frombuffer(other.lead, "<u2")).mean())
+    titled = _shared(one.title, other.title)
+    return Why.RETOLD if lead >= 0.4 or titled >= 0.6 else None
+
+
+def _agree(one: tuple[int, ...], other: tuple[int, ...]) -> float | None:
+    """The share of the fewer that both have; None when there are too few to tell.
+
+    Where one keeps only a part of its numbers, just those are compared that both would have kept.
+    """
+    least = min((kept[-1] for kept in (one, other) if len(kept) == _KEPT), default=None)
+    left = {n for n in one if least is None or n <= least}
+    right = {n for n in other if least is None or n <= least}
+    fewer = min(len(left), len(right))
+    return None if fewer < _TOLD else len(left & right) / fewer
+
+
+def _shared(one: tuple[int, ...], other: tuple[int, ...]) -> float:
+    if min(len(one), len(other)) < _TOLD:
+        return 0.0
+    return len(set(one) & set(other)) / len(set(one) | set(other))
+
+
+def _hashes(data: bytes) -> tuple[int, ...]:
+    _, _, hashes = term_hashes(data)
+    return tuple(int(h) for h in np.unique(hashes >> np.uint64(32)))
+
+
+def _bands(bins: bytes, rows: int) -> list[int]:
+    sketch = np.frombuffer(bins, "<u2").astype(np.uint32)[None]
+    found: list[int] = band_keys(sketch, rows)[0].tolist()
+    return [k for k in found if k]
+
+
+def _joined(values: Sequence[int]) -> int:
+    value = 0
+    for one in values:
+        value = (value * 0x9E3779B97F4A7C15 + one + 1) & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def _stacked(rows: Sequence[bytes]) -> NDArray[np.uint16]:
+    size = len(rows[0]) // 2 if rows else 0
+    return np.frombuffer(b"".join(rows), "<u2").reshape(len(rows), size)

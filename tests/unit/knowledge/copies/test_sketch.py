@@ -1,0 +1,113 @@
+"""Two texts are copies if they say the same, not if they are merely written alike."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salient.errors import Corrupt
+from salient.knowledge.copies.sketch import Several, Sketch, Why, sketch_of
+from tests.unit.knowledge.copies import stories
+
+
+def sketch(text, who=(), title=""):
+    return sketch_of(text, title, stories.ids_of(who))
+
+
+def verdict(one, other):
+    return Several([other]).against(one)[0]
+
+
+def why(one, other):
+    found = verdict(one, other)
+    return None if found is None else found.why
+
+
+STORY = stories.story(1)
+WHO = stories.names(1)
+OWN = sketch(STORY, WHO, "Halden buys a plant in Kiel")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.05])
+def test_an_edited_story_is_a_copy(share):
+    found = verdict(OWN, sketch(stories.edited(STORY, share), WHO))
+    assert found.why is Why.SAME
+    assert found.similarity > 0.5
+
+
+def test_case_signs_and_spaces_make_no_difference():
+    assert verdict(OWN, sketch(STORY.upper().replace(" ", " \n* "), WHO)).similarity == 1.0
+
+
+def test_a_shortened_story_is_a_part():
+    found = verdict(OWN, sketch(" ".join(STORY.split()[:70]), WHO))
+    assert found.why is Why.PART
+    assert found.containment > 0.8 > 0.5 > found.similarity
+
+
+def test_a_story_told_again_has_its_title_or_beginning():
+    head = " ".join(STORY.split()[:60])
+    rest = " ".join(STORY.split()[60:])
+    retold = f"{head} {stories.edited(rest, 0.25)}"
+    found = verdict(OWN, sketch(retold, WHO, "Halden buys a plant in Kiel"))
+    assert found.similarity < 0.5
+    assert found.why is Why.RETOLD
+    assert why(OWN, sketch(retold, stories.names(7), "")) is None, "about others"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_letter_to_another_customer_is_no_copy(seed):
+    other = stories.refilled(STORY, seed)
+    who = [f"other {seed} {i}" for i in range(len(WHO))]
+    assert why(OWN, sketch(other, who)) is None
+
+
+def test_a_daily_report_with_other_numbers_is_no_copy():
+    text = (
+        "Shares in Oslo closed at {} on {} and oil at {} a barrel, while {} ships called at Bergen. "
+        * 6
+    )
+    days = [text.format(*range(start, start + 24)) for start in (1000, 2000)]
+    with_same_names = [sketch(day, ["Oslo", "Bergen", "Exchange"]) for day in days]
+    assert why(*with_same_names) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_another_story_is_none(seed):
+    assert why(OWN, sketch(stories.story(seed + 100), stories.names(seed + 100))) is None
+
+
+@pytest.mark.parametrize("text", ["", " ", "Thanks!", "a b c", "\ud800", "..." * 999, "\0"])
+def test_what_is_too_short_is_nobodys_copy(text):
+    short = sketch(text)
+    assert short.bands() == []
+    assert why(short, short) is None
+
+
+def test_copies_share_a_key():
+    for seed in range(30):
+        own, text = sketch(stories.story(seed)), stories.story(seed)
+        for share in (0.02, 0.05):
+            assert set(own.bands()) & set(sketch(stories.edited(text, share, seed)).bands()), seed
+        assert set(own.bands()) & set(sketch(" ".join(text.split()[:80])).bands()), "cut"
+
+
+@given(st.text(max_size=300), st.text(max_size=80), st.lists(st.text(max_size=9), max_size=90))
+def test_a_sketch_comes_back_from_its_column(text, title, who):
+    made = sketch(text, who, title)
+    dumped = made.dump()
+    assert dumped.isascii()
+    assert Sketch.load(dumped) == made
+    assert all(0 <= key < 2**63 for key in made.bands())
+
+
+def test_many_numbers_are_kept_as_few_that_can_be_compared():
+    numbers = " ".join(str(n * 7919) for n in range(100, 5000))
+    whole, half = sketch(f"{STORY} {numbers}"), sketch(f"{STORY} {numbers[: len(numbers) // 2]}")
+    assert len(whole.dump()) < 3000
+    assert why(whole, half) in {Why.SAME, Why.PART}
+
+
+@pytest.mark.parametrize("data", ["", "no sketch", "VRzqmMh", "é"])
+def test_what_is_no_sketch_is_said_to_be_none(data):
+    with pytest.raises(Corrupt):
+        Sketch.load(data)
