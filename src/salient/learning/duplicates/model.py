@@ -21,7 +21,7 @@ from salient.learning.duplicates.bands import Bands, different
 from salient.learning.duplicates.clusters import Clusters
 from salient.learning.parameters import Parameterised
 
-_FORMAT = 1
+_FORMAT = 2
 _DESCRIPTION = "duplicates.json"
 _SURE = 0.98  # of the pairs at the threshold, this share is found
 _AT_ONCE = 65_536  # pairs that are held against each other
@@ -256,7 +256,7 @@ class NearDuplicates(Parameterised):
         """Map an index that was saved; it can go on.
 
         Raises:
-            Misconfigured: there is none.
+            Misconfigured: there is none, or one of another release.
             Corrupt: it is not whole.
         """
         directory = Path(directory)

@@ -204,6 +204,9 @@ class TestHostile:
             (tmp_path / "i/duplicates.json").write_text(json.dumps(about | change))
             with pytest.raises(Corrupt):
                 NearDuplicates.load(tmp_path / "i")
+        (tmp_path / "i/duplicates.json").write_text('{"format": 1, "params": {}, "texts": 2}')
+        with pytest.raises(Misconfigured, match="release"):
+            NearDuplicates.load(tmp_path / "i")
         (tmp_path / "i/duplicates.json").write_text(json.dumps(about))
         (tmp_path / "i/1-sketches.npy").write_bytes(b"short")
         with pytest.raises(Corrupt):
