@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +34,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [p for p in (str(ROOT / "bench"),) if p not in sys.path]
 
-from peers.text_classifiers import REQUIREMENTS  # noqa: E402 # beside this file, once that is on the path
+from peers.homes import home  # noqa: E402 # beside this file, once that is on the path
+from peers.text_classifiers import REQUIREMENTS  # noqa: E402 # the same
 
 from salient.learning.classification import (  # noqa: E402 # the same
     HashedTexts,
@@ -210,17 +210,6 @@ def peers(python: Path, train: Pairs, test: Pairs, times: int) -> dict[str, Any]
         return found
 
 
-def home(cache: Path) -> Path:
-    """The peers' interpreter, made if it is not there."""
-    folder = cache / "peers-classify"
-    python = folder / "bin/python"
-    if not (folder / "ready").is_file():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *REQUIREMENTS], check=True)
-        (folder / "ready").touch()
-    return python
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
@@ -228,7 +217,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="an interpreter that has them")
     parser.add_argument("--only", default=",".join(SETS))
     options = parser.parse_args()
-    python = options.peers or home(options.cache)
+    python = options.peers or home(options.cache, "classify", REQUIREMENTS)
     line: dict[str, Any] = {"bench": "classify", "at": datetime.now(UTC).isoformat()}
     for name in options.only.split(","):
         train, test = SETS[name](options.shared / "data")
