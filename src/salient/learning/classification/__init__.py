@@ -12,6 +12,7 @@ from salient.learning.classification.evaluation import (
     held_out,
     measured,
     thresholds,
+    together,
     tune,
 )
 from salient.learning.classification.features import HashedTexts, Texts
@@ -26,5 +27,6 @@ from salient.learning.classification.stored import (
 
 __all__ = [
     "Checkpoints", "HashedTexts", "Measures", "Reason", "Report", "TextClassifier", "Texts", "Told", "Tuned",
-    "classify_records", "cross_validate", "held_out", "labelled_records", "measured", "thresholds", "told", "tune",
+    "classify_records", "cross_validate", "held_out", "labelled_records", "measured", "thresholds", "together", "told",
+    "tune",
 ]  # fmt: skip

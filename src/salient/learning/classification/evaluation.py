@@ -41,6 +41,7 @@ class Report:
     """Mean distance between how sure the classifier was and how often it was right, over ten bins of equal size."""
     bins: tuple[tuple[float, float, int], ...] = ()
     """Of each: how sure it was in the mean, how often it was right, and of how many texts."""
+    n_texts: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -86,7 +87,7 @@ def measured(true: Sequence[Any], said: Sequence[Any], shares: NDArray[Any] | No
         sure = _sure(np.asarray(shares, np.float64), yes.argmax(1))
     return Report(
         tuple(names), float((yes == own).all(1).mean()), float(np.mean([m.f1 for m in there])),
-        _of(int(hits.sum()), int(told.sum()), int(wanted.sum())).f1, by_class, confusion, **sure,
+        _of(int(hits.sum()), int(told.sum()), int(wanted.sum())).f1, by_class, confusion, n_texts=len(true), **sure,
     )  # fmt: skip
 
 
@@ -119,6 +120,54 @@ def cross_validate(
     given = list(y)
     for inside, outside in _parted(features, given, folds, seed):
         yield _measured_on(estimator, features, given, inside, outside)
+
+
+def together(reports: Sequence[Report]) -> Report:
+    """Figures of several parts of the texts as of all: counts added up, other figures averaged by texts.
+
+    Of several labels a text, those of each class are averaged as well.
+    """
+    names = sorted({name for report in reports for name in report.classes})
+    n = sum(report.n_texts for report in reports)
+
+    def mean(figure: str) -> float | None:
+        given = [(getattr(r, figure), r.n_texts) for r in reports]
+        if any(value is None for value, _ in given):
+            return None
+        return float(sum(value * m for value, m in given) / n)
+
+    if reports[0].confusion:
+        counts = np.zeros((len(names), len(names)), int)
+        for report in reports:
+            places = np.array([names.index(name) for name in report.classes])
+            counts[np.ix_(places, places)] += np.array(report.confusion)
+        by_class = tuple(
+            _of(int(counts[c, c]), int(counts[:, c].sum()), int(counts[c].sum()))
+            for c in range(len(names))
+        )
+        there = [m.f1 for m in by_class if m.support]
+        right = float(np.trace(counts) / counts.sum())
+        return Report(
+            tuple(names), right, float(np.mean(there)), right, by_class,
+            tuple(tuple(row) for row in counts.tolist()), mean("log_loss"), mean("calibration_error"),
+            tuple(b for report in reports for b in report.bins), n,
+        )  # fmt: skip
+    by_name: dict[Any, list[Measures]] = {name: [] for name in names}
+    for report in reports:
+        for name, one in zip(report.classes, report.by_class, strict=True):
+            by_name[name].append(one)
+    whole = tuple(
+        Measures(
+            float(np.mean([m.precision for m in own])),
+            float(np.mean([m.recall for m in own])),
+            float(np.mean([m.f1 for m in own])),
+            sum(m.support for m in own),
+        )
+        for own in by_name.values()
+    )
+    return Report(
+        tuple(names), mean("accuracy") or 0.0, mean("macro_f1") or 0.0, mean("micro_f1") or 0.0, whole, (), n_texts=n
+    )  # fmt: skip
 
 
 def held_out(
@@ -232,21 +281,27 @@ class Tuned:
 
 def out_of_fold(
     estimator: TextClassifier, X: Any, y: Sequence[Any], *, folds: int = 5, seed: int = 0
-) -> tuple[list[Any], NDArray[np.float64]]:
-    """Classes, and (n, n_classes) probabilities of each text from a model that learnt from the other folds.
+) -> NDArray[np.float32]:
+    """(n, n_classes) probabilities of each text, from a model that learnt from the other folds.
 
-    A class that a fold's training never saw has the probability 0 there.
+    Scores become probabilities as those of the fitted estimator do, so that bounds found here are bounds for it.
+
+    Raises:
+        InvalidInput: a class comes so seldom that it is in one fold only, or the texts have other classes.
     """
     features = HashedTexts.of(X, estimator.spec)
     given = list(y)
-    classes = sorted(_labels(given))
-    shares = np.zeros((len(given), len(classes)))
+    scores = np.zeros((len(given), estimator._n_outputs), np.float32)
     for inside, outside in _parted(features, given, folds, seed):
-        own = TextClassifier(**estimator.get_params())
+        own = TextClassifier(**estimator.get_params()).set_params(calibrate=False)
         own.fit(chosen(features, inside), [given[i] for i in inside])
-        places = [classes.index(name) for name in own.classes_.tolist()]
-        shares[np.ix_(outside, places)] = own.predict_proba(chosen(features, outside))
-    return classes, shares
+        if own.classes_.tolist() != estimator.classes_.tolist():
+            raise InvalidInput(
+                "each class must come in several folds, and no other than the classifier knows: "
+                "take out what comes once, or give texts that it has not seen"
+            )
+        scores[outside] = own._scores(chosen(features, outside))
+    return estimator._calibration.shares(scores)
 
 
 def tune(
@@ -279,12 +334,11 @@ def tune(
         raise InvalidInput("say how precise answers must be: texts have one class each")
     own = estimator.classes_.tolist()
     features = HashedTexts.of(X, estimator.spec)
-    if folds:
-        classes, shares = out_of_fold(estimator, features, y, folds=folds)
-        if classes != own:
-            raise InvalidInput("these texts have other classes than the classifier: give folds=0")
-    else:
-        shares = estimator.predict_proba(features).astype(np.float64)
+    shares: NDArray[Any] = (
+        out_of_fold(estimator, features, y, folds=folds)
+        if folds
+        else estimator.predict_proba(features)
+    )
     if estimator.multi_label:
         return _tuned_each(estimator, shares, y, precision, beta)
     right = np.array(

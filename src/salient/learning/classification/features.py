@@ -109,7 +109,13 @@ class HashedTexts:
 
     @classmethod
     def cached(
-        cls, texts: Any, spec: Spec, place: Path | Blobs, *, threads: int = 1
+        cls,
+        texts: Any,
+        spec: Spec,
+        place: Path | Blobs,
+        *,
+        threads: int = 1,
+        prefix: str = "features",
     ) -> HashedTexts:
         """Those of a folder or a blob store that these texts were hashed to before, or hash them now.
 
@@ -120,10 +126,7 @@ class HashedTexts:
             return cls.of(texts, spec)
         if not hasattr(texts, "__len__"):
             texts = list(texts)
-        digest = hashlib.sha256(repr(tuple(checked(spec))).encode())
-        for part in batches(texts):
-            digest.update(digested(part))
-        blobs, key = place_of(place), f"features/{digest.hexdigest()[:32]}"
+        blobs, key = place_of(place), cls.key(texts, spec, prefix)
         try:
             arrays, _ = unpacked(blobs.view(key))
         except (NotFound, Corrupt):
@@ -133,6 +136,14 @@ class HashedTexts:
         made = cls.of(texts, spec, threads=threads)
         blobs.put(key, packed({name: getattr(made, name) for name in _FILES}, {}))
         return made
+
+    @staticmethod
+    def key(texts: Any, spec: Spec, prefix: str = "features") -> str:
+        """Of the blob that `cached` keeps these texts' features in."""
+        digest = hashlib.sha256(repr(tuple(checked(spec))).encode())
+        for part in batches(texts):
+            digest.update(digested(part))
+        return f"{prefix}/{digest.hexdigest()[:32]}"
 
 
 def checked(spec: Spec) -> Spec:
