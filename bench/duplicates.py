@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +31,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [p for p in (str(ROOT / "bench"),) if p not in sys.path]
 
-from peers.text_duplicates import REQUIREMENTS  # noqa: E402 # beside this file, once that is on the path
+from peers.homes import home  # noqa: E402 # beside this file, once that is on the path
+from peers.text_duplicates import REQUIREMENTS  # noqa: E402 # the same
 
 from salient.kernels import minhash  # noqa: E402 # the same
 from salient.learning.duplicates import NearDuplicates  # noqa: E402 # the same
@@ -163,17 +163,6 @@ def peers(python: Path, texts: list[str], threshold: float) -> dict[str, Any]:
         return found
 
 
-def home(cache: Path) -> Path:
-    """The peers' interpreter, made if it is not there."""
-    folder = cache / "peers-duplicates"
-    python = folder / "bin/python"
-    if not (folder / "ready").is_file():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *REQUIREMENTS], check=True)
-        (folder / "ready").touch()
-    return python
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
@@ -181,7 +170,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="an interpreter that has them")
     parser.add_argument("--texts", type=int, default=8000)
     options = parser.parse_args()
-    python = options.peers or home(options.cache)
+    python = options.peers or home(options.cache, "duplicates", REQUIREMENTS)
     texts, pairs = corpus(originals(options.shared / "data", options.texts))
     print(
         f"{len(texts)} texts, {sum(map(len, texts)) / len(texts):.0f} characters each, {len(pairs)} pairs"

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 import itertools
+import json
 import os
 import pkgutil
 import subprocess
@@ -49,6 +50,23 @@ def utf8(text):
     return text.encode("utf-8", "surrogatepass")
 
 
+def packed(texts):
+    """Texts in one array of bytes, and where each begins."""
+    encoded = [utf8(text) for text in texts]
+    return np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(
+        [0, *map(len, encoded)], dtype=np.int64
+    )
+
+
+FIELDS = ["text", 't"x', "é\\", "", "label"]
+JSON = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXTS,
+        st.text(st.sampled_from('"\\/{}[],: \n\b\f\t\r\ud83d\ude00'), max_size=9),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3)),
+    max_leaves=6,
+)  # fmt: skip
 WORDS = st.lists(st.sampled_from(["a", "b", "ab", "é", "北", "", "\U0001f600"]), max_size=8)
 CODES = st.lists(st.integers(-1, 3), max_size=20)
 
@@ -184,6 +202,11 @@ CASES = {
         st.sampled_from([8, 20]),
         st.integers(1, 3),
     ).flatmap(lambda t: st.sampled_from([(*t, 0, 0), (*t, 1, 3), (*t, 3, 3)])),
+    "field_texts": st.tuples(
+        st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4), max_size=4),
+        st.booleans(),
+        st.sampled_from(FIELDS),
+    ).map(lambda t: (*packed([json.dumps(o, ensure_ascii=t[1]) for o in t[0]]), t[2])),
     "minhash": st.tuples(
         st.lists(
             st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=60)), max_size=4

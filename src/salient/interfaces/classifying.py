@@ -1,34 +1,50 @@
-"""`salient classify`: classifiers of texts in files, trained, used and measured."""
+"""`salient classify`: classifiers of texts in files, stores and the workspace, trained, used and measured."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import json
-import lzma
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from salient.errors import Conflict, InvalidInput, NotFound
-from salient.interfaces.terminal import err, out
+from salient.errors import Conflict, InvalidInput
+from salient.interfaces.jobs import here
+from salient.interfaces.tables import (
+    PACKED,
+    TextField,
+    batched,
+    counting,
+    field,
+    form_of,
+    pairs,
+    rows,
+)
+from salient.interfaces.terminal import DataDir, opened, out, watched
 from salient.learning.classification import (
+    Checkpoints,
     HashedTexts,
+    Measures,
     Report,
     TextClassifier,
+    Tuned,
     classify_records,
     cross_validate,
+    held_out,
+    labelled_records,
     measured,
+    together,
+    tune,
 )
 from salient.learning.classification.pages import page
+from salient.storage import docs
+from salient.storage.blob import Blobs
 from salient.storage.docs import Records
 
 classify = typer.Typer(
@@ -36,132 +52,85 @@ classify = typer.Typer(
 )
 
 Source = Annotated[
-    Path, typer.Argument(help="A .csv, .tsv or .jsonl file, or one of these with .gz or .xz.")
+    str,
+    typer.Argument(
+        help="A .csv, .tsv or .jsonl file, also .gz or .xz; a document store such as sqlite:/data/records.db; "
+        "or workspace:SCHEME for the workspace's documents and their labels."
+    ),
 ]
-TextField = Annotated[str, typer.Option("--text", help="The column or key of the text.")]
 LabelField = Annotated[
     str, typer.Option("--label", help="The column or key of the class; a list is several.")
 ]
-Model = Annotated[Path, typer.Option("--model", "-m", help="The folder of the classifier.")]
-
-_BATCH = 8192
-_OPENERS = {".gz": gzip.open, ".xz": lzma.open}
-
-
-# --- files --------------------------------------------------------------------------------------
-
-
-def form_of(file: Path) -> str:
-    """By the file's name: "csv", "tsv" or "jsonl".
-
-    Raises:
-        InvalidInput: it names none.
-    """
-    endings = [s for s in file.suffixes if s not in _OPENERS]
-    form = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}.get(
-        endings[-1] if endings else ""
-    )
-    if form is None:
-        raise InvalidInput(f"{file.name} is no .csv, .tsv or .jsonl file")
-    return form
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="The folder of the classifier; for the workspace, its published name."
+    ),
+]
+Collection = Annotated[
+    str | None, typer.Option("--collection", "-c", help="Of a store: whose records.")
+]
+Cache = Annotated[
+    str | None,
+    typer.Option(help="A folder or blob store to keep hashed texts in, for the next time."),
+]
+By = Annotated[
+    str, typer.Option(help="Of the workspace: labels of people, folder, or metadata:KEY.")
+]
+Precision = Annotated[
+    float | None,
+    typer.Option(help="How often answers shall be right, such as 0.95; those less sure get none."),
+]
 
 
-@contextmanager
-def opened(file: Path) -> Iterator[IO[str]]:
-    """A file of text, unpacked. Bytes that are no UTF-8 become signs that part words."""
-    if not file.is_file():
-        raise NotFound(f"there is no file {file}")
-    opener: Any = _OPENERS.get(file.suffix, open)
-    with opener(file, "rt", encoding="utf-8-sig", errors="replace", newline="") as lines:
-        yield lines
+# --- what is learnt from ------------------------------------------------------------------------
 
 
-def rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each row with its line.
-
-    Raises:
-        InvalidInput: a row cannot be read; the message names the line.
-    """
-    form = form_of(file)
-    with opened(file) as lines:
-        if form == "jsonl":
-            for number, line in enumerate(lines, 1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise InvalidInput(
-                        f"line {number} of {file.name} is no JSON: {error}"
-                    ) from error
-                if not isinstance(row, dict):
-                    raise InvalidInput(f"line {number} of {file.name} is no JSON object")
-                yield number, row
-            return
-        csv.field_size_limit(sys.maxsize)
-        table = csv.DictReader(lines, dialect="excel-tab" if form == "tsv" else "excel")
-        try:
-            for row in table:
-                yield table.line_num, row
-        except csv.Error as error:
-            raise InvalidInput(
-                f"line {table.line_num} of {file.name} cannot be read: {error}"
-            ) from error
+def _scheme(source: str) -> str | None:
+    """The scheme of labels if the workspace is meant."""
+    word, _, scheme = source.partition(":")
+    return (scheme or "label") if word == "workspace" else None
 
 
-def field(row: dict[str, Any], name: str, number: int, file: Path) -> Any:
-    """Raises InvalidInput: the row lacks it."""
-    if row.get(name) is None:
-        raise InvalidInput(
-            f"line {number} of {file.name} has no {name!r}: it has {', '.join(map(str, row))}"
-        )
-    return row[name]
+def _is_store(source: str) -> bool:
+    word, colon, _ = source.partition(":")
+    return bool(colon) and word in {**docs.SCHEMES, **docs.WRAPPERS}
 
 
-def pairs(file: Path, text: str, label: str) -> Iterator[tuple[str, Any]]:
-    """Text and class of each row; a class that is a list is a tuple."""
-    for number, row in rows(file):
-        given, told = field(row, text, number, file), field(row, label, number, file)
-        if not isinstance(given, str):
-            raise InvalidInput(
-                f"the text of line {number} of {file.name} is {type(given).__name__}, not a string"
-            )
-        yield given, tuple(map(str, told)) if isinstance(told, list) else str(told)
+def _pairs(source: str, collection: str | None, text: str, label: str) -> Iterator[tuple[str, Any]]:
+    """Text and class of each row or record; a class that is a list is a tuple."""
+    if not _is_store(source):
+        yield from pairs(Path(source), text, label)
+        return
+    if collection is None:
+        raise InvalidInput("say whose records of the store: --collection NAME")
+    with closing(Records.open(source)) as records:
+        yield from labelled_records(records, collection, field=text, label=label)
 
 
-def batched(stream: Iterator[Any]) -> Iterator[list[Any]]:
-    while part := list(islice(stream, _BATCH)):
-        yield part
-
-
-@contextmanager
-def counting(verb: str, total: int | None = None) -> Iterator[Any]:
-    """A bar on standard error; call it with how many more are done."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task(verb, total=total)
-        yield lambda n: bar.advance(task, n)
-
-
-def read(file: Path, text: str, label: str, spec: Any) -> tuple[HashedTexts, list[Any]]:
-    """Features and classes of a file; the texts themselves are let go."""
+def _read(
+    source: str, collection: str | None, text: str, label: str, spec: Any, cache: str | None = None
+) -> tuple[HashedTexts, list[Any]]:
+    """Features and classes; the texts themselves are let go."""
     parts, labels = [], []
+    place = None if cache is None else _place(cache)
     with counting("reading") as advance:
-        for batch in batched(pairs(file, text, label)):
-            parts.append(HashedTexts.of([t for t, _ in batch], spec))
+        for batch in batched(_pairs(source, collection, text, label)):
+            texts = [t for t, _ in batch]
+            made = HashedTexts.of(texts, spec) if place is None else HashedTexts.cached(texts, spec, place)  # fmt: skip
+            parts.append(made)
             labels += [told for _, told in batch]
             advance(len(batch))
     if not parts:
-        raise InvalidInput(f"{file.name} has no rows")
+        raise InvalidInput(f"{source} has no rows with a class")
     kinds = {isinstance(told, tuple) for told in labels}
     if len(kinds) > 1:
         labels = [told if isinstance(told, tuple) else (told,) for told in labels]
     return HashedTexts.joined(spec, parts), labels
+
+
+def _place(cache: str) -> Path | Blobs:
+    return Blobs.open(cache) if ":" in cache else Path(cache)
 
 
 # --- commands -----------------------------------------------------------------------------------
@@ -173,74 +142,242 @@ def train(
     model: Model,
     text: TextField = "text",
     label: LabelField = "label",
+    collection: Collection = None,
+    by: By = "labels",
     loss: Annotated[str, typer.Option(help="hinge, log or passive")] = "hinge",
     words: Annotated[int, typer.Option(min=0, max=3, help="Longest run of words.")] = 2,
     characters: Annotated[
         bool, typer.Option(help="Parts of words as well, for short or misspelt texts.")
     ] = False,
     epochs: Annotated[int, typer.Option(min=1)] = 5,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Rare classes count as much as frequent ones.")
+    ] = False,
     one_pass: Annotated[
         bool, typer.Option("--one-pass", help="Learn while reading, whatever the size.")
     ] = False,
     classes: Annotated[
         list[str] | None, typer.Option("--class", help="With --one-pass: each class.")
     ] = None,
+    precision: Precision = None,
+    thresholds: Annotated[
+        bool, typer.Option("--thresholds", help="Of several classes a text: a bound for each.")
+    ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Forget a training that was broken off.")
+    ] = False,
+    cache: Cache = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    data_dir: DataDir = None,
 ) -> None:
-    """Learn classes from the texts of a file. A row with a list of classes makes it give several."""
+    """Learn classes from texts. Broken off, the same command goes on from its last checkpoint.
+
+    A row with a list of classes makes it give several. From the workspace, it learns the labels of documents and
+    publishes the classifier.
+    """
+    scheme = _scheme(source)
+    if scheme is not None:
+        if one_pass:
+            raise InvalidInput("--one-pass is for files and stores")
+        _train_workspace(
+            data_dir, name=model, scheme=scheme, by=by, loss=loss, words=words, characters=characters,
+            epochs=epochs, balanced=balanced, precision=precision, thresholds=thresholds, seed=seed,
+        )  # fmt: skip
+        return
     estimator = TextClassifier(
-        loss=loss, words=words, characters=(3, 5) if characters else None, epochs=epochs, random_state=seed
+        loss=loss, words=words, characters=(3, 5) if characters else None, epochs=epochs,
+        class_weight="balanced" if balanced else None, random_state=seed,
     )  # fmt: skip
-    if one_pass:
-        if not classes:
-            raise InvalidInput("--one-pass needs every class beforehand: --class A --class B")
-        with counting("learning") as advance:
-            for batch in batched(pairs(source, text, label)):
-                estimator.partial_fit(
-                    [t for t, _ in batch], [told for _, told in batch], classes=sorted(classes)
-                )
-                advance(len(batch))
-    else:
-        features, labels = read(source, text, label, estimator.spec)
-        estimator.set_params(multi_label=isinstance(labels[0], tuple))
-        estimator.fit(features, labels)
-    estimator.save(model)
+    checkpoints = Checkpoints(_beside(model))
+    if anew:
+        checkpoints.clear()
+    tuned = None
+    try:
+        if one_pass:
+            _in_one_pass(estimator, _pairs(source, collection, text, label), classes, checkpoints)
+        else:
+            features, labels = _read(source, collection, text, label, estimator.spec, cache)
+            estimator.set_params(multi_label=isinstance(labels[0], tuple))
+            with counting("learning") as advance:
+                estimator.fit(features, labels, checkpoints=checkpoints, report=_so_far(advance))
+            if precision is not None or thresholds:
+                tuned = tune(estimator, features, labels, precision=precision)
+        estimator.save(Path(model))
+    finally:
+        _swept(_beside(model))
     names = ", ".join(map(str, estimator.classes_[:12])) + (
         " …" if len(estimator.classes_) > 12 else ""
     )
     out.print(
         f"learnt {len(estimator.classes_)} classes from {estimator.n_texts_:,} texts: {escape(names)}"
     )
-    out.print(f"{escape(str(model))}", soft_wrap=True)
+    if tuned is not None:
+        _print_tuned(tuned)
+    out.print(f"{escape(model)}", soft_wrap=True)
+
+
+def _beside(model: str) -> Path:
+    """Where a training's checkpoints lie: beside the classifier, which is whole or not there."""
+    return Path(f"{model.rstrip('/')}.training")
+
+
+def _swept(folder: Path) -> None:
+    """Remove the folder of checkpoints if none is in it."""
+    if folder.is_dir() and not any(Blobs.open(f"file:{folder}").list()):
+        for inner in sorted(folder.rglob("*"), reverse=True):
+            inner.rmdir() if inner.is_dir() else inner.unlink()
+        folder.rmdir()
+
+
+def _so_far(advance: Any) -> Any:
+    """Counts for a bar that is told how many more, from what tells how many in all."""
+    before = 0
+
+    def report(done: int, total: int | None = None) -> None:
+        nonlocal before
+        advance(done - before, total)
+        before = done
+
+    return report
+
+
+def _in_one_pass(
+    estimator: TextClassifier,
+    given: Iterator[tuple[str, Any]],
+    classes: list[str] | None,
+    checkpoints: Checkpoints,
+) -> None:
+    if not classes:
+        raise InvalidInput("--one-pass needs every class beforehand: --class A --class B")
+    stream = (([t for t, _ in batch], [told for _, told in batch]) for batch in batched(given))
+    with counting("learning") as advance:
+        estimator.fit_stream(
+            stream, sorted(classes), checkpoints=checkpoints, report=_so_far(advance)
+        )
+
+
+def _train_workspace(data_dir: Path | None, **request: Any) -> None:
+    with opened(data_dir) as workspace, watched("learning") as report:
+        reply = here(workspace, "classify.train", report, **request)
+    table = Table("label", "documents", "given from", box=None)
+    for one in reply.labels:
+        table.add_row(
+            escape(one.label), f"{one.documents:,}", "" if one.threshold is None else f"{one.threshold:.3f}"
+        )  # fmt: skip
+    out.print(table)
+    if reply.answered is not None:
+        out.print(f"{reply.answered:.1%} get a label; {reply.precision:.1%} of these are right")
+    without = f", {reply.without_text:,} without a text" if reply.without_text else ""
+    out.print(f"learnt {len(reply.labels)} labels from {reply.documents:,} documents{without}")
+    out.print(f"published {escape(reply.name)} {reply.version[:12]}")
+
+
+@classify.command()
+def thresholds(
+    source: Source,
+    model: Model,
+    text: TextField = "text",
+    label: LabelField = "label",
+    collection: Collection = None,
+    precision: Precision = None,
+    beta: Annotated[
+        float, typer.Option(min=0.01, help="How much more recall counts than precision.")
+    ] = 1.0,
+    folds: Annotated[int, typer.Option(min=2, help="Parts that are judged in turn.")] = 5,
+    unseen: Annotated[
+        bool, typer.Option("--unseen", help="The classifier has not learnt from these texts.")
+    ] = False,
+    cache: Cache = None,
+) -> None:
+    """Choose how sure a classifier must be of each class, and write it into the classifier.
+
+    Texts that it learnt from are judged by classifiers that learnt from the others of them; they are hashed once.
+    """
+    if _scheme(source) is not None:
+        raise InvalidInput(
+            "of the workspace, thresholds are chosen in training: train --thresholds"
+        )
+    estimator = TextClassifier.load(Path(model))
+    features, labels = _read(source, collection, text, label, estimator.spec, cache)
+    tuned = tune(
+        estimator, features, _as_given(estimator, labels),
+        folds=0 if unseen else folds, precision=precision, beta=beta,
+    )  # fmt: skip
+    estimator.save(Path(model))
+    _print_tuned(tuned)
+
+
+def _print_tuned(tuned: Tuned) -> None:
+    each = len(tuned.thresholds) == len(tuned.classes)
+    table = Table("class", "given from", "precision", "recall", "F1", box=None)
+    for at, (name, m) in enumerate(zip(tuned.classes, tuned.by_class, strict=True)):
+        bound = tuned.thresholds[at if each else 0]
+        table.add_row(escape(str(name)), f"{bound:.3f}", f"{m.precision:.3f}", f"{m.recall:.3f}", f"{m.f1:.3f}")  # fmt: skip
+    out.print(table)
+    out.print(f"{tuned.answered:.1%} get a class; {tuned.accuracy:.1%} of these are right")
 
 
 @classify.command()
 def predict(
     source: Source,
     model: Model,
-    to: Annotated[Path, typer.Option("--to", "-o", help="A .csv, .tsv or .jsonl file.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", "-o", help="Of a file: a .csv, .tsv or .jsonl file.")
+    ] = None,
     text: TextField = "text",
-    into: Annotated[str, typer.Option(help="The column or key that gets the class.")] = "predicted",
+    into: Annotated[
+        str, typer.Option(help="The column or key that gets the class; of a store, the collection.")
+    ] = "predicted",
+    collection: Collection = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an output that was broken off.")
     ] = False,
+    data_dir: DataDir = None,
 ) -> None:
-    """Write the rows of a file with the class of each and how sure it is."""
-    estimator = TextClassifier.load(model)
+    """Write the class of each text and how sure it is: beside the rows of a file, into a store, or to documents.
+
+    Labels that people gave to documents are never overwritten.
+    """
+    scheme = _scheme(source)
+    if scheme is not None:
+        with opened(data_dir) as workspace, watched("classifying") as report:
+            asked = {} if source == "workspace" else {"scheme": scheme}
+            reply = here(workspace, "classify.predict", report, model=model, **asked)
+        out.print(
+            f"{reply.predicted:,} documents labelled in {escape(reply.scheme)!r}, {reply.unsure:,} of them with none; "
+            f"{reply.labelled_by_people:,} have a person's label, {reply.unchanged:,} had this prediction, "
+            f"{reply.without_text:,} have no text",
+            soft_wrap=True,
+        )
+        return
+    if _is_store(source):
+        if collection is None:
+            raise InvalidInput("say whose records of the store: --collection NAME")
+        store(source, collection, model, into, text, resume)
+        return
+    if to is None:
+        raise InvalidInput("say where to: --to FILE")
+    estimator = TextClassifier.load(Path(model))
     done = _done(to, resume=resume)
-    n = done
+    n, file = done, Path(source)
     with (
         counting("classifying") as advance,
         to.open("a" if done else "w", encoding="utf-8", newline="") as lines,
     ):
         advance(done)
         written = _Rows(lines, form_of(to), header=not done)
-        for batch in batched(islice(rows(source), done, None)):
-            given = [str(field(row, text, number, source)) for number, row in batch]
-            shares = estimator.predict_proba(given)
-            said = estimator.predict(given)
-            for (_, row), label, sure in zip(batch, said, shares.max(axis=1).tolist(), strict=True):
-                told = list(label) if isinstance(label, tuple) else str(label)
+        names = [str(name) for name in estimator.classes_.tolist()]
+        for batch in batched(islice(rows(file), done, None)):
+            given = [str(field(row, text, number, file)) for number, row in batch]
+            said, shares = estimator.predicted(given)
+            for (_, row), own, sure in zip(batch, said, shares.max(axis=1).tolist(), strict=True):
+                told: Any = (
+                    [name for name, has in zip(names, own, strict=True) if has]
+                    if estimator.multi_label
+                    else names[own]
+                    if own >= 0
+                    else None
+                )
                 written.add(row | {into: told, f"{into}_share": round(sure, 4)})
             lines.flush()
             n += len(batch)
@@ -260,17 +397,13 @@ def store(
     ] = False,
 ) -> None:
     """Classify the records of a document store, and write the classes into another of its collections."""
-    estimator = TextClassifier.load(model)
-    with Records.open(url) as records, counting("classifying", records.count(collection)) as to:
-        before = 0
-
-        def report(done: int) -> None:
-            nonlocal before
-            to(done - before)
-            before = done
-
+    estimator = TextClassifier.load(Path(model))
+    with (
+        Records.open(url) as records,
+        counting("classifying", records.count(collection)) as advance,
+    ):
         n = classify_records(
-            estimator, records, collection, into, field=text, resume=resume, report=report
+            estimator, records, collection, into, field=text, resume=resume, report=_so_far(advance)
         )
     out.print(f"{n:,} records of {escape(collection)}: classes in {escape(into)}", soft_wrap=True)
 
@@ -300,7 +433,7 @@ class _Rows:
 
 def _done(to: Path, *, resume: bool) -> int:
     """Rows that are in the output already; a last line that was cut off is removed."""
-    if to.suffix in _OPENERS:
+    if to.suffix in PACKED:
         raise InvalidInput("the output cannot be packed while it is written: leave out .gz or .xz")
     form_of(to)
     if not to.exists():
@@ -325,91 +458,105 @@ def _done(to: Path, *, resume: bool) -> int:
 def evaluate(
     source: Source,
     model: Annotated[
-        Path | None, typer.Option("--model", "-m", help="The folder of the classifier.")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="The folder of the classifier; for the workspace, its published name.",
+        ),
     ] = None,
     text: TextField = "text",
     label: LabelField = "label",
+    collection: Collection = None,
+    by: By = "labels",
     folds: Annotated[
         int, typer.Option(min=2, help="Without a model: train and test on so many parts.")
     ] = 5,
+    hold_out: Annotated[
+        float | None,
+        typer.Option("--hold-out", help="Without a model: test on this share only, such as 0.2."),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="A report to look at.")] = None,
     to: Annotated[Path | None, typer.Option("--to", "-o", help="The figures as JSON.")] = None,
+    cache: Cache = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Measure a classifier on texts whose classes are known, or cross-validate one without."""
-    if model is not None:
-        estimator = TextClassifier.load(model)
-        features, labels = read(source, text, label, estimator.spec)
-        if estimator.multi_label:
-            labels = [told if isinstance(told, tuple) else (told,) for told in labels]
-        shares = None if estimator.multi_label else estimator.predict_proba(features)
-        own = [str(name) for name in estimator.classes_.tolist()]
-        known = sorted({*own, *_named(labels)})
-        report = measured(
-            labels, list(estimator.predict(features)), shares if known == own else None, known
-        )
-        notes = [f"{model} on {source.name}"]
+    scheme = _scheme(source)
+    name = source if scheme is not None or _is_store(source) else Path(source).name
+    if scheme is not None:
+        report = _of_workspace(data_dir, model, scheme, by, None if hold_out else folds, hold_out)
+        notes = [f"{model} on {name}" if model else _how(name, folds, hold_out)]
+    elif model is not None:
+        report = _of_model(TextClassifier.load(Path(model)), source, collection, text, label, cache)
+        notes = [f"{model} on {name}"]
     else:
         estimator = TextClassifier()
-        features, labels = read(source, text, label, estimator.spec)
+        features, labels = _read(source, collection, text, label, estimator.spec, cache)
         estimator.set_params(multi_label=isinstance(labels[0], tuple))
-        with counting("folds", folds) as advance:
+        if hold_out is not None:
+            reports = [held_out(estimator, features, labels, share=hold_out)]
+        else:
             reports = []
-            for report in cross_validate(estimator, features, labels, folds=folds):
-                reports.append(report)
-                advance(1)
-        report = _together(reports)
+            with counting("folds", folds) as advance:
+                for one in cross_validate(estimator, features, labels, folds=folds):
+                    reports.append(one)
+                    advance(1)
+        report = together(reports)
         spread = max(r.accuracy for r in reports) - min(r.accuracy for r in reports)
-        notes = [
-            f"{folds} parts of {source.name}, each classified by what was learnt from the others; accuracies are {spread:.4f} apart"
-        ]
+        apart = f"; accuracies are {spread:.4f} apart" if len(reports) > 1 else ""
+        notes = [_how(name, folds, hold_out) + apart]
     _print(report)
     if html is not None:
-        html.write_text(
-            page(report, title=f"Classes of {source.name}", notes=notes), encoding="utf-8"
-        )
+        html.write_text(page(report, title=f"Classes of {name}", notes=notes), encoding="utf-8")
         out.print(f"report: {escape(str(html))}", soft_wrap=True)
     if to is not None:
         to.write_text(json.dumps(report.as_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
 
 
+def _how(name: str, folds: int, hold_out: float | None) -> str:
+    if hold_out is not None:
+        return f"{hold_out:.0%} of {name}, classified by what was learnt from the rest"
+    return f"{folds} parts of {name}, each classified by what was learnt from the others"
+
+
+def _of_model(
+    estimator: TextClassifier, source: str, collection: str | None, text: str, label: str, cache: str | None
+) -> Report:  # fmt: skip
+    features, labels = _read(source, collection, text, label, estimator.spec, cache)
+    labels = _as_given(estimator, labels)
+    shares = None if estimator.multi_label else estimator.predict_proba(features)
+    own = [str(name) for name in estimator.classes_.tolist()]
+    known = sorted({*own, *_named(labels)})
+    return measured(
+        labels, list(estimator.predict(features)), shares if known == own else None, known
+    )
+
+
+def _as_given(estimator: TextClassifier, labels: list[Any]) -> list[Any]:
+    """Labels in the form of the classifier's."""
+    if not estimator.multi_label:
+        return labels
+    return [told if isinstance(told, tuple) else (told,) for told in labels]
+
+
+def _of_workspace(
+    data_dir: Path | None, model: str | None, scheme: str, by: str, folds: int | None, hold_out: float | None
+) -> Report:  # fmt: skip
+    asked: dict[str, Any] = {"model": model, "scheme": scheme, "by": by, "folds": folds}
+    if hold_out is not None:
+        asked["held_out"] = hold_out
+    with opened(data_dir) as workspace, watched("measuring") as report:
+        reply = here(workspace, "classify.evaluate", report, **asked)
+    return Report(
+        tuple(m.label for m in reply.labels), reply.accuracy, reply.macro_f1, reply.micro_f1,
+        tuple(Measures(m.precision, m.recall, m.f1, m.documents) for m in reply.labels),
+        reply.confusion, reply.log_loss, reply.calibration_error, reply.bins, reply.documents,
+    )  # fmt: skip
+
+
 def _named(labels: Sequence[Any]) -> set[str]:
     return {name for told in labels for name in (told if isinstance(told, tuple) else (told,))}
-
-
-def _together(reports: Sequence[Report]) -> Report:
-    """Figures of all folds as of one: counts added up, shares of texts averaged."""
-    names = sorted({name for r in reports for name in r.classes})
-    if not reports[0].confusion:
-        best = reports[0]
-        mean = {
-            k: sum(getattr(r, k) for r in reports) / len(reports)
-            for k in ("accuracy", "macro_f1", "micro_f1")
-        }
-        return Report(best.classes, by_class=best.by_class, confusion=(), **mean)
-    true, said = [], []
-    for report in reports:
-        for t, row in zip(report.classes, report.confusion, strict=True):
-            for s, n in zip(report.classes, row, strict=True):
-                true += [t] * n
-                said += [s] * n
-    whole = measured(true, said, classes=names)
-    bins = tuple(b for r in reports for b in r.bins)
-    if not bins:
-        return whole
-    n = sum(count for *_, count in bins)
-    error = sum(abs(a - b) * count for a, b, count in bins) / n
-    loss = sum(r.log_loss or 0.0 for r in reports) / len(reports)
-    return Report(
-        whole.classes,
-        whole.accuracy,
-        whole.macro_f1,
-        whole.micro_f1,
-        whole.by_class,
-        whole.confusion,
-        loss,
-        error,
-        bins,
-    )
 
 
 def _print(report: Report) -> None:

@@ -24,6 +24,7 @@ from salient.interfaces.deduplicating import duplicates
 from salient.interfaces.embedding import embed
 from salient.interfaces.grammar import grammar, rules
 from salient.interfaces.jobs import dead, here, jobs
+from salient.interfaces.labelling import labels
 from salient.interfaces.migrating import migrate
 from salient.interfaces.models import models
 from salient.interfaces.planning import plan
@@ -55,6 +56,7 @@ cli.add_typer(dead, name="dead")
 cli.add_typer(stack, name="stack")
 cli.add_typer(train, name="train")
 cli.add_typer(classify, name="classify")
+cli.add_typer(labels, name="labels")
 cli.add_typer(embed, name="embed")
 cli.command()(duplicates)
 cli.command()(migrate)

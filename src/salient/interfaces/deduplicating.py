@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from salient.errors import Conflict, InvalidInput
-from salient.interfaces.classifying import TextField, batched, counting, field, form_of, rows
+from salient.interfaces.tables import TextField, batched, counting, field, form_of, rows
 from salient.interfaces.terminal import out
 from salient.learning.duplicates import NearDuplicates
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.decode import entity_spans, spanning_tree, trees
     from salient.kernels.embedding import train_embeddings
     from salient.kernels.encoder import Encoder
+    from salient.kernels.fields import field_texts
     from salient.kernels.hashing import hashed_sums
     from salient.kernels.linear import (
         linear_pass,
@@ -38,6 +39,7 @@ else:
         from salient.kernels._decode import entity_spans, spanning_tree, trees
         from salient.kernels._embedding import train_embeddings
         from salient.kernels._encoder import Encoder
+        from salient.kernels._fields import field_texts
         from salient.kernels._hashing import hashed_sums
         from salient.kernels._linear import (
             linear_pass,
@@ -70,6 +72,7 @@ __all__ = [
     "case_counts",
     "chunk_spans",
     "entity_spans",
+    "field_texts",
     "first_uses",
     "hashed_features",
     "hashed_sums",

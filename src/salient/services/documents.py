@@ -16,6 +16,7 @@ from salient.pipeline import intake
 from salient.pipeline.ledger import as_document
 from salient.pipeline.run import Run
 from salient.services import Context, service
+from salient.services.labelbook import LabelBook
 from salient.services.meanings import Meaning, ValueMention, ValuesOf
 from salient.services.quotes import boxes, pieces, view_page_at, view_pages
 from salient.services.views import (
@@ -549,4 +550,10 @@ def delete(request: DeleteDocuments, context: Context) -> Done:
 
     Unknown ids are passed over, so that a call may be repeated.
     """
-    return Done(n=context.coordinator.remove(request.ids))
+    every = list(request.ids)
+    for ident in every:  # grows while it is walked: children of children follow
+        every += [r.id for r in context.ledger.children(ident) if r.id not in every]
+    n = context.coordinator.remove(request.ids)
+    LabelBook(context.records, context.workspace).remove(every)
+    context.blobs.delete_prefix(f"classify/{context.workspace}/")  # what classifiers learn from
+    return Done(n=n)

@@ -4,6 +4,11 @@ import csv
 import gzip
 import json
 import lzma
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -227,3 +232,165 @@ def test_folders_that_hold_no_classifier(model, tmp_path):
     (tmp_path / "model.json").write_text("{")
     done = run("predict", tmp_path / "x.jsonl", "-m", tmp_path, "-o", tmp_path / "o.jsonl")
     assert isinstance(done.exception, Corrupt)
+
+
+def test_a_store_is_learnt_from_and_measured(tmp_path):
+    texts, labels = corpus(200, seed=5)
+    url = f"sqlite:{tmp_path}/r.db"
+    with Records.open(url) as records:
+        rows = [
+            (f"{i:03}", {"body": t, "kind": y})
+            for i, (t, y) in enumerate(zip(texts, labels, strict=True))
+        ]
+        records.put_many("mails", [*rows, ("900", {"body": "without a kind"})])
+        records.put("bad", "1", {"body": 3, "kind": "x"})
+    asked = (url, "--collection", "mails", "--text", "body", "--label", "kind")
+    done = run("train", *asked, "-m", tmp_path / "m")
+    assert done.exit_code == 0, done.output
+    assert "learnt 3 classes from 200 texts" in done.output
+    assert not (tmp_path / "m.training").exists()
+    assert "accuracy" in run("evaluate", *asked, "--folds", "3").output
+    assert "accuracy" in run("evaluate", *asked, "-m", tmp_path / "m").output
+    done = run(
+        "predict", url, "-c", "mails", "--text", "body", "-m", tmp_path / "m", "--into", "kinds"
+    )
+    assert "201 records of mails" in done.output
+    assert isinstance(run("train", url, "-m", tmp_path / "n").exception, InvalidInput)
+    failed = run(
+        "train", url, "-c", "bad", "--text", "body", "--label", "kind", "-m", tmp_path / "n"
+    )
+    assert "no string" in str(failed.exception)
+
+
+def test_answers_that_are_not_sure_enough_are_left_out(tmp_path):
+    rows = lines(tmp_path / "train.jsonl", 300)
+    for at, row in enumerate(rows[::8]):  # so that not all can be right
+        row["label"] = ("food", "law", "sea")[at % 3]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    cache = tmp_path / "cache"
+    assert (
+        run("train", tmp_path / "train.jsonl", "-m", tmp_path / "m", "--cache", cache).exit_code
+        == 0
+    )
+    kept = sorted(cache.rglob("*"))
+    asked = (
+        "thresholds",
+        tmp_path / "train.jsonl",
+        "-m",
+        tmp_path / "m",
+        "--cache",
+        f"file:{cache}",
+    )
+    assert isinstance(run(*asked).exception, InvalidInput)
+    done = run(*asked, "--precision", "0.96")
+    assert done.exit_code == 0, done.output
+    assert sorted(cache.rglob("*")) == kept  # nothing was hashed again
+    assert 0 < TextClassifier.load(tmp_path / "m").reject_ < 1
+    done = run(
+        "predict", tmp_path / "train.jsonl", "-m", tmp_path / "m", "-o", tmp_path / "out.jsonl"
+    )
+    made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    given = [m for m in made if m["predicted"] is not None]
+    assert 0 < len(given) < len(made)
+    assert sum(m["predicted"] == m["label"] for m in given) > 0.9 * len(given)
+    assert isinstance(run(*asked, "--precision", "2").exception, InvalidInput)
+
+
+def test_each_class_gets_its_threshold(tmp_path):
+    rows = lines(tmp_path / "train.jsonl", 300)
+    for row in rows:
+        row["label"] = [row["label"], "boat"] if "ship" in row["text"] else [row["label"]]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    done = run("train", tmp_path / "train.jsonl", "-m", tmp_path / "m", "--thresholds")
+    assert done.exit_code == 0, done.output
+    own = TextClassifier.load(tmp_path / "m")
+    assert own.thresholds_.shape == (4,)
+    assert 0 < own.thresholds_.min() <= own.thresholds_.max() < 1
+    unseen = lines(tmp_path / "new.jsonl", 100, seed=8)
+    for row in unseen:
+        row["label"] = [row["label"], "boat"] if "ship" in row["text"] else [row["label"]]
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(r) + "\n" for r in unseen))
+    done = run(
+        "thresholds", tmp_path / "new.jsonl", "-m", tmp_path / "m", "--unseen", "--beta", "2"
+    )
+    assert done.exit_code == 0, done.output
+    assert (TextClassifier.load(tmp_path / "m").thresholds_ != own.thresholds_).any()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("one_pass", [False, True])
+def test_a_training_that_was_interrupted_goes_on(tmp_path, how, one_pass):
+    """As a person would do it: the same command again."""
+    lines(tmp_path / "train.jsonl", 3000)
+    asked = ["classify", "train", str(tmp_path / "train.jsonl"), "--epochs", "30"]
+    if one_pass:
+        asked += ["--one-pass", "--class", "food", "--class", "law", "--class", "sea"]
+    code = """
+import sys, time
+from salient.interfaces import cli, tables, classifying
+from salient.learning.classification import running, checkpoints
+running._SLICE, tables.BATCH, checkpoints._SHARE = 500, 100, 0
+checkpoints.Checkpoints.__init__.__kwdefaults__["least_s"] = 0.0
+def slow(report):
+    def told(*given):
+        print("passed", flush=True)
+        time.sleep(0.02)
+        report(*given)
+    return told
+so_far = classifying._so_far
+classifying._so_far = lambda advance: slow(so_far(advance))
+cli.main()
+"""
+    command = [sys.executable, "-c", code, *asked]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    for _ in range(2):
+        broken = [*command, "--model", str(tmp_path / "m")]
+        with subprocess.Popen(broken, stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.DEVNULL) as child:  # fmt: skip
+            for _ in range(8):
+                child.stdout.readline()
+            os.kill(child.pid, how)
+            assert child.wait(60) != 0
+        assert not (tmp_path / "m").exists()
+        assert (tmp_path / "m.training").exists()
+    done = subprocess.run(broken, check=True, capture_output=True, text=True, env=environment)
+    whole = subprocess.run([*command, "--model", str(tmp_path / "n")], check=True, capture_output=True, text=True, env=environment)  # fmt: skip
+    assert done.stdout.count("passed") < whole.stdout.count("passed") - 8
+    assert not (tmp_path / "m.training").exists()
+    weights = [next((tmp_path / name).glob("*.safetensors")) for name in "mn"]
+    assert weights[0].name == weights[1].name  # of what is in them
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+def test_a_file_that_is_cut_off_is_gone_on_with_when_it_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("salient.interfaces.tables.BATCH", 50)
+    rows = lines(tmp_path / "train.jsonl", 300)
+    packed = gzip.compress((tmp_path / "train.jsonl").read_bytes())
+    (tmp_path / "t.jsonl.gz").write_bytes(packed[: len(packed) * 3 // 4])
+    asked = [
+        "train",
+        tmp_path / "t.jsonl.gz",
+        "--one-pass",
+        "--class",
+        "food",
+        "--class",
+        "law",
+        "--class",
+        "sea",
+    ]
+    broken = run(*asked, "-m", tmp_path / "m")
+    assert isinstance(broken.exception, InvalidInput)
+    assert "cut off" in str(broken.exception)
+    (tmp_path / "t.jsonl.gz").write_bytes(packed)
+    assert run(*asked, "-m", tmp_path / "m").exit_code == 0
+    assert run(*asked, "-m", tmp_path / "n").exit_code == 0
+    names = [next((tmp_path / name).glob("*.safetensors")).name for name in "mn"]
+    assert names[0] == names[1]
+    # Other texts are not taken for the same training, unless it is begun anew.
+    (tmp_path / "t.jsonl.gz").write_bytes(packed[: len(packed) * 3 // 4])
+    run(*asked, "-m", tmp_path / "o")
+    rows[0]["text"] = "another text"
+    (tmp_path / "t.jsonl.gz").write_bytes(
+        gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode())
+    )
+    assert isinstance(run(*asked, "-m", tmp_path / "o").exception, Conflict)
+    assert run(*asked, "-m", tmp_path / "o", "--anew").exit_code == 0

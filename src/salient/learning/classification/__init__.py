@@ -3,19 +3,30 @@
 The estimators have scikit-learn's interface, and need no scikit-learn.
 """
 
+from salient.learning.classification.checkpoints import Checkpoints
 from salient.learning.classification.evaluation import (
     Measures,
     Report,
+    Tuned,
     cross_validate,
+    held_out,
     measured,
     thresholds,
+    together,
+    tune,
 )
 from salient.learning.classification.features import HashedTexts, Texts
 from salient.learning.classification.model import TextClassifier
 from salient.learning.classification.reasons import Reason
-from salient.learning.classification.stored import Told, classify_records, told
+from salient.learning.classification.stored import (
+    Told,
+    classify_records,
+    labelled_records,
+    told,
+)
 
 __all__ = [
-    "HashedTexts", "Measures", "Reason", "Report", "TextClassifier", "Texts", "Told", "classify_records", "cross_validate",
-    "measured", "thresholds", "told",
+    "Checkpoints", "HashedTexts", "Measures", "Reason", "Report", "TextClassifier", "Texts", "Told", "Tuned",
+    "classify_records", "cross_validate", "held_out", "labelled_records", "measured", "thresholds", "together", "told",
+    "tune",
 ]  # fmt: skip

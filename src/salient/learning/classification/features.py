@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salient.errors import Corrupt, InvalidInput
+from salient.errors import Corrupt, InvalidInput, NotFound
 from salient.kernels import hashed_features
 from salient.kernels.terms import Packed, Spec
 from salient.learning import mapped
-
-if TYPE_CHECKING:
-    pass
+from salient.learning.batching import batches, parallel
+from salient.learning.classification.checkpoints import packed, place_of, unpacked
+from salient.storage.blob import Blobs
 
 Texts = "Sequence[str | bytes] | NDArray[Any] | pa.Array | pa.ChunkedArray | HashedTexts"
 """What estimators take: strings, bytes in UTF-8, an array of them, Arrow's strings, or features made before."""
 
 _FILES = ("begins", "columns", "counts")
-BATCH = 4096  # texts that go through a kernel at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,18 +108,42 @@ class HashedTexts:
         return made
 
     @classmethod
-    def cached(cls, texts: Any, spec: Spec, directory: Path, *, threads: int = 1) -> HashedTexts:
-        """Those of the directory that these texts were hashed to before, or hash them now.
+    def cached(
+        cls,
+        texts: Any,
+        spec: Spec,
+        place: Path | Blobs,
+        *,
+        threads: int = 1,
+        prefix: str = "features",
+    ) -> HashedTexts:
+        """Those of a folder or a blob store that these texts were hashed to before, or hash them now.
 
-        The place is named by the texts and the spec, so that other texts never get these features.
+        The blob is named by the texts and the spec, so that other texts never get these features. In a folder, and in
+        other stores that have files, they are mapped.
         """
-        digest = hashlib.sha256(repr(tuple(spec)).encode())
+        if isinstance(texts, cls):
+            return cls.of(texts, spec)
+        if not hasattr(texts, "__len__"):
+            texts = list(texts)
+        blobs, key = place_of(place), cls.key(texts, spec, prefix)
+        try:
+            arrays, _ = unpacked(blobs.view(key))
+        except (NotFound, Corrupt):
+            arrays = {}
+        if set(arrays) == set(_FILES):
+            return cls(spec, *(arrays[name] for name in _FILES))
+        made = cls.of(texts, spec, threads=threads)
+        blobs.put(key, packed({name: getattr(made, name) for name in _FILES}, {}))
+        return made
+
+    @staticmethod
+    def key(texts: Any, spec: Spec, prefix: str = "features") -> str:
+        """Of the blob that `cached` keeps these texts' features in."""
+        digest = hashlib.sha256(repr(tuple(checked(spec))).encode())
         for part in batches(texts):
-            digest.update(_digested(part))
-        place = directory / digest.hexdigest()[:32]
-        if not (place / "begins.npy").is_file():
-            cls.of(texts, spec, threads=threads).save(place)
-        return cls.load(place)
+            digest.update(digested(part))
+        return f"{prefix}/{digest.hexdigest()[:32]}"
 
 
 def checked(spec: Spec) -> Spec:
@@ -133,7 +155,7 @@ def checked(spec: Spec) -> Spec:
     return spec
 
 
-def _digested(part: Sequence[str | bytes] | Packed) -> bytes:
+def digested(part: Sequence[str | bytes] | Packed) -> bytes:
     digest = hashlib.sha256()
     if isinstance(part, tuple):
         data, offsets = part
@@ -144,66 +166,3 @@ def _digested(part: Sequence[str | bytes] | Packed) -> bytes:
         digest.update(np.array([len(t) for t in encoded], np.int64).tobytes())
         digest.update(b"".join(encoded))
     return digest.digest()
-
-
-def parallel(work: Callable[[Any], Any], parts: Iterator[Any], threads: int) -> list[Any]:
-    """What work makes of each part, in order; kernels let go of the interpreter, so threads help."""
-    if threads <= 1:
-        return [work(part) for part in parts]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, parts))
-
-
-def batches(texts: Any, size: int = BATCH) -> Iterator[Sequence[str | bytes] | Packed]:
-    """Texts in parts as kernels take them; Arrow's are not copied.
-
-    Raises:
-        InvalidInput: these are no texts.
-    """
-    if isinstance(texts, str | bytes):
-        raise InvalidInput("one text was given where a list of texts is wanted")
-    if type(texts).__module__.partition(".")[0] == "pyarrow":
-        yield from _arrow(texts, size)
-        return
-    if not hasattr(texts, "__len__"):
-        texts = list(texts)
-    elif isinstance(texts, np.ndarray):
-        if texts.ndim != 1:
-            raise InvalidInput(f"texts come in one dimension, not {texts.ndim}")
-        texts = texts.tolist()
-    elif not isinstance(texts, list | tuple):
-        texts = list(texts)
-    if not texts:
-        yield []
-    for first in range(0, len(texts), size):
-        part = list(texts[first : first + size])
-        if set(map(type, part)) <= {str, bytes}:
-            yield part
-            continue
-        for at, text in enumerate(part):
-            if not isinstance(text, str | bytes):
-                kind = "missing" if text is None else type(text).__name__
-                raise InvalidInput(
-                    f"text {first + at} is {kind}: strings or bytes in UTF-8 are wanted"
-                )
-        yield part
-
-
-def _arrow(texts: Any, size: int) -> Iterator[Packed]:
-    import pyarrow as pa
-
-    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    for chunk in chunks or [pa.array([], pa.large_string())]:
-        try:
-            whole = chunk.cast(pa.large_binary())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InvalidInput(f"Arrow's {chunk.type} holds no texts") from error
-        if whole.null_count:
-            raise InvalidInput("an Arrow array has missing texts: fill them with ''")
-        _, offsets, data = whole.buffers()
-        ends = np.frombuffer(offsets, np.int64)[whole.offset : whole.offset + len(whole) + 1]
-        letters = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-        if not len(whole):
-            yield letters, np.zeros(1, np.int64)
-        for first in range(0, len(whole), size):
-            yield letters, np.ascontiguousarray(ends[first : first + size + 1])

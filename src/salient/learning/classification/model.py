@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -18,19 +19,30 @@ from salient.kernels import linear_scores, sparse_scores
 from salient.kernels.linear import LOSSES, Index, State, checked_index, stride_of
 from salient.kernels.terms import Spec
 from salient.learning import mapped
+from salient.learning.batching import batches, parallel
 from salient.learning.classification import calibration, reasons
-from salient.learning.classification.features import HashedTexts, batches, checked, parallel
+from salient.learning.classification.calibration import Calibration
+from salient.learning.classification.checkpoints import (
+    Checkpoints,
+    arrays_of,
+    digest_of,
+    restored,
+)
+from salient.learning.classification.features import HashedTexts, checked
 from salient.learning.classification.reasons import Reason
 from salient.learning.classification.running import (
     Data,
     How,
+    Plan,
     Run,
+    Watch,
     idf_of,
     n_outputs_of,
     renumbered,
     scores_of,
     state_of,
 )
+from salient.learning.classification.streaming import Passing
 from salient.learning.parameters import Parameterised
 
 Floats = NDArray[np.float32]
@@ -70,6 +82,10 @@ class TextClassifier(Parameterised):
     Attributes:
         classes_: (n_classes,) sorted.
         n_texts_: that it learnt from.
+        thresholds_: (n_classes,) probabilities from which a label is given, of a classifier that gives several; None for
+            what the calibration says. `tune` sets them.
+        reject_: of one that gives one class, how sure it must be for `predicted` to give any. `predict`, as
+            scikit-learn has it, always gives one.
 
     Source: averaged SGD, Polyak and Juditsky 1992; hashing, Weinberger et al. 2009, arXiv:0902.2206; NB-SVM, Wang and
     Manning 2012.
@@ -77,6 +93,8 @@ class TextClassifier(Parameterised):
 
     classes_: NDArray[Any]
     n_texts_: int
+    thresholds_: Floats | None = None
+    reject_: float = 0.0
 
     def __init__(
         self,
@@ -136,17 +154,29 @@ class TextClassifier(Parameterised):
 
     # --- training -------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Sequence[Any], sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Sequence[Any],
+        sample_weight: Any = None,
+        *,
+        checkpoints: Checkpoints | None = None,
+        report: Callable[[int, int], None] | None = None,
+    ) -> Self:
         """Learn from texts and their classes.
 
         Args:
             X: texts, or `HashedTexts` that were made of them before.
             y: a class each; of several labels a text, a collection of classes each.
             sample_weight: (n,): how much each text counts.
+            checkpoints: where the training stands is kept there; a training that was broken off goes on from it and
+                gives the very weights that it would have given. When it is over it is cleared.
+            report: called with the texts passed over so far and those that will be at most, every 16,384.
 
         Raises:
             InvalidInput: parameters that cannot be, texts and classes of different number, one class only, weights
                 that are no numbers.
+            Conflict: what is kept is of another training.
 
         Cost: linear in the texts' words and in epochs; features take 8 bytes each meanwhile.
         """
@@ -162,16 +192,33 @@ class TextClassifier(Parameterised):
         features = renumbered(features, used)
         data = Data(features, targets, labels, weights, n_outputs, len(used))
         idf = idf_of(counts[used], n)
-        rng = np.random.default_rng(self.random_state)
-        held = self._held_out(n, rng)
+        held = self._held_out(n, np.random.default_rng(self.random_state))
         kept, kept_too = self._kept(classes, used), self._kept(classes, used)
+        training = ""
+        if checkpoints is not None:
+            given = (features.begins, features.columns, features.counts, targets, weights)
+            before = () if kept is None else (kept.rows, kept.bias)
+            told = {k: str(v) for k, v in self.get_params().items() if k != "threads"}
+            extra = () if labels is None else (labels,)
+            training = digest_of(told, classes.tolist(), *given, *extra, *before)
         self.classes_, self.n_texts_ = classes, n
         self._calibration = calibration.none(len(classes), many=self.multi_label)
+        self.thresholds_, self.reject_ = None, 0.0
+        learnt = np.setdiff1d(np.arange(n), held)
+        told_of = _Told(report, self.epochs * (n + len(learnt) * bool(len(held))))
         epochs = int(self.epochs)
-        if len(held):
-            training = np.setdiff1d(np.arange(n), held)
+        began = None if checkpoints is None else checkpoints.loaded(training)
+        if began is not None and began[1]["phase"] == "final":
+            epochs = began[1]["epochs"]
+            slope, offset = (np.array(v, np.float32) for v in began[1]["calibration"])
+            self._calibration = Calibration(self._calibration.kind, slope, offset)
+            told_of(int(self.epochs) * len(learnt) * bool(len(held)))
+        elif len(held):
             run = Run(self._how(), data, idf, kept_too)
-            epochs = run.go(training, epochs, rng, held if self.early_stopping else None)
+            plan = Plan(
+                learnt, epochs, [self.random_state, 1], held if self.early_stopping else None
+            )
+            epochs = run.go(plan, Watch("held", training, checkpoints, told_of))
             rows, bias = run.averaged()
             if self.calibrate:
                 scores = scores_of(features, held, rows, bias, n_outputs)
@@ -179,12 +226,19 @@ class TextClassifier(Parameterised):
                     scores, targets[held], None if labels is None else labels[held]
                 )
         run = Run(self._how(), data, idf, kept)
-        run.go(np.arange(n), epochs, np.random.default_rng(self.random_state), None)
+        own = self._calibration
+        more = {"epochs": epochs, "calibration": [own.slope.tolist(), own.offset.tolist()]}
+        run.go(
+            Plan(np.arange(n), epochs, self.random_state),
+            Watch("final", training, checkpoints, told_of, more),
+        )
         rows, bias = run.averaged()
         self._used = self.spec
         self._keep(rows, used, bias)
         self._n_outputs, self._behind = n_outputs, None
         self.__dict__.pop("_going", None)  # what was learnt in one pass before is given up
+        if checkpoints is not None:
+            checkpoints.clear()
         return self
 
     def partial_fit(
@@ -222,6 +276,7 @@ class TextClassifier(Parameterised):
                     "partial_fit needs all classes at its first call: give classes=[...]"
                 )
             self.classes_, self.n_texts_ = announced, 0
+            self.thresholds_, self.reject_ = None, 0.0
             self._calibration = calibration.none(len(announced), many=self.multi_label)
             going = self._going = state_of(
                 1 << self.n_bits, n_outputs_of(announced, many=self.multi_label)
@@ -252,6 +307,7 @@ class TextClassifier(Parameterised):
         classes: Sequence[Any],
         *,
         report: Any = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Self:
         """Learn from batches of texts and classes, in one pass and with memory that does not grow.
 
@@ -260,14 +316,50 @@ class TextClassifier(Parameterised):
 
         Args:
             report: called with the number of texts so far, after each batch.
+            checkpoints: the weights are kept there from time to time, and when the stream fails. Given the same stream
+                again, batches that were learnt from are passed over and the rest gives the very weights of a pass that
+                nothing broke off. When it is over it is cleared.
+
+        Raises:
+            Conflict: what is kept is of other texts or another training.
         """
-        for texts, y in stream:
+        passing = Passing(checkpoints, self._training_of(classes))
+        passing.begun(self, classes)
+        for texts, y in passing.watched(stream, self):
             self.partial_fit(texts, y, classes=classes if not hasattr(self, "_going") else None)
             if report is not None:
                 report(self.n_texts_)
         if not self.__sklearn_is_fitted__():
             raise InvalidInput("the stream held no texts")
+        if checkpoints is not None:
+            checkpoints.clear()
         return self
+
+    def _gone_so_far(self) -> tuple[dict[str, NDArray[Any]], int]:
+        """All that the rest of a pass needs, and the number of texts."""
+        return {**arrays_of(self._going), "met": self._met}, self.n_texts_
+
+    def _go_on(
+        self, classes: Sequence[Any], kept: Mapping[str, NDArray[Any]], n_texts: int
+    ) -> None:
+        """Stand where a pass stood."""
+        self.classes_, self.n_texts_ = _classes(classes, flat=True, many=self.multi_label), n_texts
+        n = n_outputs_of(self.classes_, many=self.multi_label)
+        self._going = state_of(1 << self.n_bits, n)
+        restored(self._going, kept)
+        self._met = kept["met"].copy()
+        self._calibration = calibration.none(len(self.classes_), many=self.multi_label)
+        self.thresholds_, self.reject_ = None, 0.0
+        nothing = HashedTexts.of([], self.spec)
+        none = np.zeros(0, np.float32)
+        data = Data(nothing, none.astype(np.int32), None, none, n, len(self._met))
+        idf = idf_of(self._met, n_texts)
+        self._behind = Run(replace(self._how(), naive_bayes=False), data, idf, self._going)
+        self._used, self._n_outputs = self.spec, n
+
+    def _training_of(self, classes: Sequence[Any]) -> str:
+        told = {k: str(v) for k, v in self.get_params().items() if k != "threads"}
+        return digest_of("stream", told, [str(c) for c in classes])
 
     def _how(self) -> How:
         return How(
@@ -386,13 +478,18 @@ class TextClassifier(Parameterised):
         """Classes and probabilities in one go.
 
         Returns:
-            (n,) places in `classes_`, or of several labels a text (n, n_classes) of whether it has each; and what
-            `predict_proba` gives.
+            (n,) places in `classes_`, -1 where it is less sure than `reject_`; or of several labels a text
+            (n, n_classes) of whether it has each; and what `predict_proba` gives.
         """
         scores = self._scores(X)
-        return self._chosen(scores), self._calibration.shares(scores)
+        shares, chosen = self._calibration.shares(scores), self._chosen(scores)
+        if self.reject_ > 0 and not self.multi_label:
+            chosen = np.where(shares.max(axis=1) < self.reject_, -1, chosen)
+        return chosen, shares
 
     def _chosen(self, scores: Floats) -> NDArray[Any]:
+        if self.multi_label and self.thresholds_ is not None:
+            return np.asarray(self._calibration.shares(scores) >= self.thresholds_)
         if self.multi_label:
             return np.asarray(scores > self._calibration.cut(scores.shape[1]))
         if scores.shape[1] == 1:
@@ -510,7 +607,8 @@ class TextClassifier(Parameterised):
         about = {
             "format": _FORMAT, "params": self.get_params(), "spec": list(self._used), "classes": self.classes_.tolist(),
             "n_outputs": self._n_outputs, "n_texts": self.n_texts_, "calibration": self._calibration.kind,
-            "weights": weights,
+            "weights": weights, "reject": self.reject_,
+            "thresholds": None if self.thresholds_ is None else self.thresholds_.tolist(),
         }  # fmt: skip
         try:
             told = json.dumps(about, ensure_ascii=False, indent=1)
@@ -558,6 +656,9 @@ class TextClassifier(Parameterised):
             bits, words, shortest, longest = about["spec"]
             made._used = Spec(bits, words, shortest, longest)
             made._used.check()
+            made.reject_ = float(about.get("reject", 0.0))
+            if about.get("thresholds") is not None:
+                made.thresholds_ = np.array(about["thresholds"], np.float32)
             kind, file = about["calibration"], directory / Path(about["weights"]).name
         except (KeyError, TypeError, ValueError) as exc:
             raise Corrupt(
@@ -580,6 +681,18 @@ class TextClassifier(Parameterised):
             )
         made._calibration = calibration.load(kind, file)
         return made
+
+
+class _Told:
+    """Counts texts that were passed over, for who watches."""
+
+    def __init__(self, report: Callable[[int, int], None] | None, total: int) -> None:
+        self._report, self._done, self._total = report, 0, total
+
+    def __call__(self, n: int) -> None:
+        self._done += n
+        if self._report is not None:
+            self._report(self._done, max(self._total, self._done))
 
 
 def _plain(y: Sequence[Any]) -> NDArray[Any]:

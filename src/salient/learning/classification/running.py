@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from salient.kernels import linear_pass, linear_settled, sparse_scores
 from salient.kernels.linear import State, stride_of
+from salient.learning.classification.checkpoints import Checkpoints, arrays_of, restored
 from salient.learning.classification.features import HashedTexts
 
 Floats = NDArray[np.float32]
 
+_SLICE = 16_384  # texts between two looks around
 _PATIENCE = 2  # passes without a gain, after which early stopping stops
 
 
@@ -80,6 +83,55 @@ def renumbered(features: HashedTexts, used: NDArray[np.int64]) -> HashedTexts:
     return HashedTexts(features.spec, features.begins, place[features.columns], features.counts)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Which texts are passed over, how often, in which order, and which are looked at to end early."""
+
+    training: NDArray[np.int64]
+    epochs: int
+    seed: Any
+    held: NDArray[np.int64] | None = None
+
+
+class Watch:
+    """Told of each slice of a run: counts for a progress bar, and keeps checkpoints where wanted.
+
+    Args:
+        phase: the run's name among those of a training.
+        training: the digest of the training.
+        more: what is kept beside the state.
+    """
+
+    def __init__(
+        self, phase: str = "", training: str = "", checkpoints: Checkpoints | None = None,
+        report: Callable[[int], None] | None = None, more: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        self._phase, self._training, self._checkpoints = phase, training, checkpoints
+        self._report, self._more = report, more or {}
+
+    def begun(self, state: State) -> dict[str, Any] | None:
+        """Where this run stood, with its weights put into the state."""
+        if self._checkpoints is None:
+            return None
+        kept = self._checkpoints.loaded(self._training)
+        if kept is None or kept[1]["phase"] != self._phase:
+            return None
+        arrays, about = kept
+        restored(state, arrays)
+        return about
+
+    def passed(self, state: State, n: int, where: dict[str, Any]) -> None:
+        if self._checkpoints is not None and self._checkpoints.due():
+            about = {**self._more, **where, "phase": self._phase}
+            self._checkpoints.keep(self._training, arrays_of(state), about)
+        self.told(n)
+
+    def told(self, n: int) -> None:
+        """So many more texts were passed over, now or before it was broken off."""
+        if self._report is not None:
+            self._report(n)
+
+
 class Run:
     """Weights in training."""
 
@@ -115,34 +167,47 @@ class Run:
             self.state, self.n_outputs, how.loss, how.rate, 0.0, how.l1, how.l2, 1.0,
         )  # fmt: skip
 
-    def go(
-        self,
-        training: NDArray[np.int64],
-        epochs: int,
-        rng: np.random.Generator,
-        held: NDArray[np.int64] | None,
-    ) -> int:
-        """Pass over the texts; how many passes were best on those held out, or all."""
-        self.state.average_from = self.state.step + (
-            len(training) if epochs > 1 else len(training) // 4
-        )
-        best, best_at = -1.0, 0
-        for epoch in range(1, epochs + 1):
-            self.once(rng.permutation(training))
-            if held is None:
+    def go(self, plan: Plan, watch: Watch) -> int:
+        """Pass over the texts; how many passes were best on those held out, or all.
+
+        Each pass goes in slices, which change nothing in what comes out: between them it can be watched, and kept.
+        """
+        rng = np.random.default_rng(plan.seed)
+        best, best_at, first, at = -1.0, 0, 1, 0
+        began = watch.begun(self.state)
+        if began is None:
+            self.state.average_from = self.state.step + (
+                len(plan.training) if plan.epochs > 1 else len(plan.training) // 4
+            )
+        else:
+            first, at, best, best_at = began["epoch"], began["at"], began["best"], began["best_at"]
+            rng.bit_generator.state = began["rng"]
+            watch.told((first - 1) * len(plan.training) + min(at, len(plan.training)))
+        for epoch in range(first, plan.epochs + 1):
+            where = {"epoch": epoch, "best": best, "best_at": best_at, "rng": rng.bit_generator.state}  # fmt: skip
+            order = rng.permutation(plan.training)
+            while at < len(order):
+                self.once(order[at : at + _SLICE])
+                at += _SLICE
+                watch.passed(self.state, min(_SLICE, len(order) - at + _SLICE), where | {"at": at})
+            at = 0
+            if plan.held is None:
                 continue
-            rows, bias = self.averaged()
-            scores = scores_of(self._features, held, rows, bias, self.n_outputs)
-            if self._labels is not None:
-                right = float(((scores > 0) == self._labels[held]).mean())
-            else:
-                said = scores[:, 0] > 0 if self.n_outputs == 1 else scores.argmax(1)
-                right = float((said == self._targets[held]).mean())
+            right = self._right(plan.held)
             if right > best:
                 best, best_at = right, epoch
             elif epoch - best_at >= _PATIENCE:
                 break
-        return best_at if held is not None else epochs
+        return best_at if plan.held is not None else plan.epochs
+
+    def _right(self, held: NDArray[np.int64]) -> float:
+        """The share of the texts held out that is right."""
+        rows, bias = self.averaged()
+        scores = scores_of(self._features, held, rows, bias, self.n_outputs)
+        if self._labels is not None:
+            return float(((scores > 0) == self._labels[held]).mean())
+        said = scores[:, 0] > 0 if self.n_outputs == 1 else scores.argmax(1)
+        return float((said == self._targets[held]).mean())
 
     def averaged(self) -> tuple[Floats, Floats]:
         """Rows and intercepts averaged over the steps so far; the last ones where there are none."""

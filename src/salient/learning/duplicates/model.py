@@ -16,7 +16,7 @@ from salient.kernels import band_keys, minhash
 from salient.kernels.minhash import EMPTY
 from salient.kernels.minhash import check as check_sketch
 from salient.learning import mapped
-from salient.learning.classification.features import batches, parallel
+from salient.learning.batching import batches, parallel
 from salient.learning.duplicates.bands import Bands, different
 from salient.learning.duplicates.clusters import Clusters
 from salient.learning.parameters import Parameterised

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from salient import log
@@ -26,6 +27,11 @@ _log = log.get(__name__)
 
 _MOST = 500  # values of one condition, ids of one read
 _SWEEP_EVERY = 500  # writes
+_TOGETHER = 16  # rows are written by one statement, if there are as many
+_TOGETHER_LONGEST = (
+    4096  # and their records no longer than this in the mean: it makes copies of them
+)
+_TOGETHER_MOST = 20_000
 _WHAT = "records file"
 # Names that JSON paths of every SQLite release read as they are. Others are compared in Python only.
 _PLAIN = re.compile(r"[A-Za-z0-9_ -]+")
@@ -106,13 +112,24 @@ class Driver(RecordsDriver):
     ) -> int:
         now = self._clock()
         expires_at = None if ttl_s is None else now + ttl_s
-        sql = (
-            "insert into record values(?,?,?,?) on conflict(collection, id)"
-            f" do update set body=excluded.body, t=excluded.t where {_REPLACES[only_if]} or record.t<=?"
+        replaces = (
+            " on conflict(collection, id) do update set body=excluded.body, t=excluded.t"
+            f" where {_REPLACES[only_if]} or record.t<=?"
         )
-        values = ((collection, i, body, expires_at, now) for i, body in rows)
+        size = sum(map(len, dict(rows).values()))
         with self._writing():
-            written = self._db.executemany(sql, values).rowcount
+            if len(rows) < _TOGETHER or size > _TOGETHER_LONGEST * len(rows):
+                values = ((collection, i, body, expires_at, now) for i, body in rows)
+                sql = f"insert into record values(?,?,?,?){replaces}"
+                written = self._db.executemany(sql, values).rowcount
+            else:
+                # One statement for all: a statement for each costs four times as much, most of it for its triggers.
+                # "where true" since SQLite would take "on" for that of a join.
+                sql = f"insert into record select ?, key, value, ? from json_each(?) where true{replaces}"  # noqa: S608 # only placeholders
+                written = sum(
+                    self._db.execute(sql, (collection, expires_at, part, now)).rowcount
+                    for part in _objects(rows)
+                )
             self._written(len(rows), now)
         return written
 
@@ -277,6 +294,12 @@ class Driver(RecordsDriver):
     def _all(self, sql: str, *args: object) -> list[Any]:
         with self._lock, sqlitefile.translated(_WHAT):
             return self._db.execute(sql, args).fetchall()
+
+
+def _objects(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """JSON objects of ids and records, which json_each takes apart again."""
+    for start in range(0, len(rows), _TOGETHER_MOST):
+        yield msgspec.json.encode(dict(rows[start : start + _TOGETHER_MOST])).decode()
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -137,6 +137,36 @@ class RecordsContract:
         assert records.put_many("d", [("x", {"n": 1}), ("x", {"n": 2})]) == 1
         assert records.get("d", "x") == {"n": 2}
 
+    def test_put_many_keeps_any_name_and_any_text(self, records: Records) -> None:
+        if "put_many" not in records.features:
+            return
+        strange = ["a b", 'q"uote', "back\\slash", "\\u0041", "tab\t", "\x01", "é", "北京", "\U0001f600", "%s", "{}", "[1]", "null", "'", "1", "x" * 512]  # fmt: skip
+        pairs = {name: {name: name * 3, "n": at} for at, name in enumerate(strange)}
+        pairs |= {f"{n:02}": {"n": n} for n in range(40)}
+        assert records.put_many("c", pairs.items()) == len(pairs)
+        assert records.get_many("c", pairs) == pairs
+        changed = {name: {"again": name} for name in pairs}
+        assert records.put_many("c", changed.items()) == len(pairs)
+        assert records.get_many("c", pairs) == changed
+
+    def test_put_texts_is_put_many_of_json(self, records: Records) -> None:
+        with pytest.raises(InvalidInput):
+            records.put_texts("c", ["a"], [])
+        for bad in ("[]", "{", '{"a": NaN}', ""):
+            with pytest.raises(InvalidInput):
+                records.put_texts("c", ["a"], [bad])
+        for name in ("", "a\0", "x" * 513, "\ud800"):
+            with pytest.raises(InvalidInput):
+                records.put_texts("c", [name], ["{}"])
+        assert records.put_texts("c", [], []) == 0
+        assert records.put_texts("c", ["a"], ['{"n":  1}']) == 1
+        if "put_many" in records.features:
+            ids = [f"{n:03}" for n in range(100)]
+            texts = [f'{{"even": {str(n % 2 == 0).lower()}}}' for n in range(100)]
+            assert records.put_texts("c", ids, texts) == 100
+            assert records.count("c", {"even": True}) == 50
+        assert records.get("c", "a") == {"n": 1}
+
     # --- expiry
 
     def test_record_expires(self, records: Records, pass_time: Callable[[float], None]) -> None:

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from salient.errors import InvalidInput
-from salient.learning.classification import cross_validate, measured, thresholds
+from salient.learning.classification import (
+    TextClassifier,
+    cross_validate,
+    held_out,
+    measured,
+    thresholds,
+    together,
+    tune,
+)
 from tests.unit.learning.classification.test_model import corpus, small
 
 
@@ -72,3 +80,35 @@ def test_thresholds_give_the_best_f():
     assert 0.8 < strict[0] < 0.9
     with pytest.raises(InvalidInput):
         thresholds(scores, true[:2])
+
+
+def test_the_least_sureness_that_is_right_often_enough():
+    texts, labels = corpus(200)
+    labels = ["law" if at % 5 == 0 else label for at, label in enumerate(labels)]
+    model = TextClassifier(n_bits=14).fit(texts, labels)
+    found = tune(model, texts, labels, precision=0.85, folds=4)
+    assert found.accuracy >= 0.85
+    assert 0 < found.answered < 1
+    assert model.reject_ == found.thresholds[0]
+    said, shares = model.predicted(texts)
+    assert ((said == -1) == (shares.max(1) < model.reject_)).all()
+    surer = tune(model, texts, labels, precision=0.9, folds=4)
+    assert surer.answered <= found.answered
+    assert len(set(model.predict(texts))) == 3  # never without a class, as scikit-learn has it
+    with pytest.raises(InvalidInput, match="say how precise"):
+        tune(model, texts, labels)
+    with pytest.raises(InvalidInput, match="at best"):
+        tune(model, ["the a of"] * 4, ["sea", "law", "food", "sea"], precision=0.9, folds=0)
+    with pytest.raises(InvalidInput, match="several folds"):
+        tune(model, [*texts, "x"], [*labels, "once"], precision=0.5)
+
+
+def test_what_is_held_out_is_measured_once():
+    texts, labels = corpus(100)
+    report = held_out(TextClassifier(n_bits=14), texts, labels, share=0.25)
+    assert report.n_texts == 25
+    with pytest.raises(InvalidInput, match="held out"):
+        held_out(TextClassifier(n_bits=14), texts, labels, share=0.9)
+    whole = together(list(cross_validate(TextClassifier(n_bits=14), texts, labels, folds=4)))
+    assert whole.n_texts == sum(map(sum, whole.confusion)) == 100
+    assert whole.accuracy == pytest.approx(sum(whole.confusion[c][c] for c in range(3)) / 100)

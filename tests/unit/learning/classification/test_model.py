@@ -9,6 +9,7 @@ import pytest
 
 from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured
 from salient.learning.classification import HashedTexts, TextClassifier, measured
+from salient.storage.blob import Blobs
 
 SUBJECTS = {
     "sea": "ship sail harbour captain wave anchor crew port",
@@ -258,10 +259,18 @@ def test_features_are_hashed_once_and_found_again(tmp_path, monkeypatch):
     assert again.columns.tobytes() == first.columns.tobytes()
     with pytest.raises(TypeError):
         HashedTexts.cached([*texts[:-1], "other"], spec, tmp_path)
-    place = next(tmp_path.iterdir())
-    (place / "counts.npy").write_bytes(b"cut short")
-    with pytest.raises(Corrupt):
-        HashedTexts.cached(texts, spec, tmp_path)
+    blobs = Blobs.open(f"file:{tmp_path}")
+    for bad in (b"", b"cut short", blobs.get(next(blobs.list()))[:-9]):
+        blobs.put(next(blobs.list()), bad)
+        with pytest.raises(TypeError):  # hashed again
+            HashedTexts.cached(texts, spec, tmp_path)
+    monkeypatch.undo()
+    memory = Blobs.open("memory:")
+    assert (
+        len(HashedTexts.cached([], spec, memory)) == len(HashedTexts.cached([], spec, memory)) == 0
+    )
+    assert HashedTexts.cached(texts, spec, memory).counts.tobytes() == first.counts.tobytes()
+    assert len(list(memory.list())) == 2
 
 
 class TestHostile:

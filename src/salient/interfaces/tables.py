@@ -1,0 +1,132 @@
+"""Files of rows that commands read: CSV, TSV and JSON lines, also packed; and a bar that counts them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import lzma
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from salient.errors import InvalidInput, NotFound
+from salient.interfaces.terminal import err
+
+TextField = Annotated[str, typer.Option("--text", help="The column or key of the text.")]
+
+BATCH = 8192
+PACKED = {".gz": gzip.open, ".xz": lzma.open}
+
+
+def form_of(file: Path) -> str:
+    """By the file's name: "csv", "tsv" or "jsonl".
+
+    Raises:
+        InvalidInput: it names none.
+    """
+    endings = [s for s in file.suffixes if s not in PACKED]
+    form = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}.get(
+        endings[-1] if endings else ""
+    )
+    if form is None:
+        raise InvalidInput(f"{file.name} is no .csv, .tsv or .jsonl file")
+    return form
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[IO[str]]:
+    """A file of text, unpacked. Bytes that are no UTF-8 become signs that part words."""
+    if not file.is_file():
+        raise NotFound(f"there is no file {file}")
+    opener: Any = PACKED.get(file.suffix, open)
+    with opener(file, "rt", encoding="utf-8-sig", errors="replace", newline="") as lines:
+        try:
+            yield lines
+        except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+            raise InvalidInput(f"{file.name} is cut off or damaged: {error}") from error
+
+
+def rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row with its line.
+
+    Raises:
+        InvalidInput: a row cannot be read; the message names the line.
+    """
+    form = form_of(file)
+    with opened(file) as lines:
+        if form == "jsonl":
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except ValueError as error:
+                    raise InvalidInput(
+                        f"line {number} of {file.name} is no JSON: {error}"
+                    ) from error
+                if not isinstance(row, dict):
+                    raise InvalidInput(f"line {number} of {file.name} is no JSON object")
+                yield number, row
+            return
+        csv.field_size_limit(sys.maxsize)
+        table = csv.DictReader(lines, dialect="excel-tab" if form == "tsv" else "excel")
+        try:
+            for row in table:
+                yield table.line_num, row
+        except csv.Error as error:
+            raise InvalidInput(
+                f"line {table.line_num} of {file.name} cannot be read: {error}"
+            ) from error
+
+
+def field(row: dict[str, Any], name: str, number: int, file: Path) -> Any:
+    """Raises InvalidInput: the row lacks it."""
+    if row.get(name) is None:
+        raise InvalidInput(
+            f"line {number} of {file.name} has no {name!r}: it has {', '.join(map(str, row))}"
+        )
+    return row[name]
+
+
+def pairs(file: Path, text: str, label: str) -> Iterator[tuple[str, Any]]:
+    """Text and class of each row; a class that is a list is a tuple."""
+    for number, row in rows(file):
+        given, told = field(row, text, number, file), field(row, label, number, file)
+        if not isinstance(given, str):
+            raise InvalidInput(
+                f"the text of line {number} of {file.name} is {type(given).__name__}, not a string"
+            )
+        yield given, tuple(map(str, told)) if isinstance(told, list) else str(told)
+
+
+def batched(stream: Iterator[Any]) -> Iterator[list[Any]]:
+    while part := list(islice(stream, BATCH)):
+        yield part
+
+
+@contextmanager
+def counting(verb: str, total: int | None = None) -> Iterator[Any]:
+    """A bar on standard error; call it with how many more are done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(verb, total=total)
+
+        def advance(n: int, total: int | None = None) -> None:
+            if total is not None:
+                bar.update(task, total=total)
+            bar.advance(task, n)
+
+        yield advance

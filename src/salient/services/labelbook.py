@@ -1,0 +1,165 @@
+"""Where labels of documents are kept: what people said, and apart from it what classifiers predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from salient.errors import InvalidInput
+from salient.storage.docs import Records
+
+T = TypeVar("T")
+
+_GIVEN, _PREDICTED = "labels", "predictions"
+_AT_ONCE = 500
+_SCHEME_BYTES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The labels of a document in one scheme, and who gave them."""
+
+    document_id: str
+    scheme: str
+    labels: tuple[str, ...]
+    person: str | None
+    """None if a classifier did."""
+    at: str
+    share: float | None = None
+    """How sure the classifier was of the likeliest."""
+    model: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelBook:
+    """Labels of a workspace's documents. For threads and processes.
+
+    People's labels and predicted ones are records of two collections a scheme, so that no prediction, however late it
+    comes, can overwrite what a person said. A record's id is the document's.
+    """
+
+    records: Records
+    workspace: str
+
+    def give(
+        self, documents: Iterable[str], scheme: str, labels: Sequence[str], person: str
+    ) -> int:
+        """Label documents; what a person said before is replaced. No labels at all says that it has none."""
+        row = {"labels": list(dict.fromkeys(labels)), "person": person, "at": _now()}
+        collection = self._name(_GIVEN, scheme)
+        return sum(
+            self._put(collection, [(one, row) for one in part])
+            for part in _parts(dict.fromkeys(documents))
+        )
+
+    def take(self, documents: Iterable[str], scheme: str) -> int:
+        """Forget what people said of documents; predictions stay."""
+        return self.records.delete_many(self._name(_GIVEN, scheme), documents)
+
+    def remove(self, documents: Iterable[str]) -> None:
+        """Forget all labels of documents that are deleted."""
+        ids = list(documents)
+        for collection in self._collections():
+            self.records.delete_many(collection, ids)
+
+    def predict(
+        self, scheme: str, said: Iterable[tuple[str, Sequence[str], float, str]], *, model: str, version: str
+    ) -> int:  # fmt: skip
+        """Write what a classifier said of documents: (document, labels, share, the document's version).
+
+        Earlier predictions are replaced.
+        """
+        about = {"model": model, "version": version, "at": _now()}
+        collection = self._name(_PREDICTED, scheme)
+        return sum(
+            self._put(
+                collection,
+                [
+                    (i, about | {"labels": list(own), "share": share, "content": content})
+                    for i, own, share, content in part
+                ],
+            )
+            for part in _parts(said)
+        )  # fmt: skip
+
+    def forget(self, scheme: str) -> int:
+        """Remove all predictions of a scheme; people's labels stay."""
+        collection = self._name(_PREDICTED, scheme)
+        return self.records.delete_many(collection, [i for i, _ in self._rows(collection)])
+
+    def predicted(self, documents: Sequence[str], scheme: str) -> dict[str, tuple[str, str]]:
+        """Those of the documents that have a prediction: by which version of a model, of which version of them."""
+        rows = self.records.get_many(self._name(_PREDICTED, scheme), documents)
+        return {ident: (row["version"], row["content"]) for ident, row in rows.items()}
+
+    def given(self, scheme: str) -> dict[str, tuple[str, ...]]:
+        """What people said: labels by document."""
+        return {i: tuple(row["labels"]) for i, row in self._rows(self._name(_GIVEN, scheme))}
+
+    def of(self, documents: Sequence[str], schemes: Sequence[str] = ()) -> list[Labelled]:
+        """Labels of documents, people's where there are any, else the predicted ones."""
+        found = []
+        for scheme in schemes or self.schemes():
+            said = self.records.get_many(self._name(_GIVEN, scheme), documents)
+            rest = [one for one in documents if one not in said]
+            rows = said | self.records.get_many(self._name(_PREDICTED, scheme), rest)
+            found += [_labelled(ident, scheme, row) for ident, row in rows.items()]
+        return sorted(found, key=lambda one: (one.document_id, one.scheme))
+
+    def every(self, scheme: str) -> Iterator[Labelled]:
+        """All labels of a scheme, by document: people's, and of documents without any the predicted ones."""
+        rows = dict(self._rows(self._name(_PREDICTED, scheme)))
+        rows |= dict(self._rows(self._name(_GIVEN, scheme)))
+        return (_labelled(ident, scheme, rows[ident]) for ident in sorted(rows))
+
+    def schemes(self) -> list[str]:
+        """Names of all schemes that any document of the workspace has a label in."""
+        return sorted({name.rpartition("/")[2] for name in self._collections()})
+
+    def _collections(self) -> list[str]:
+        prefixes = tuple(f"{kind}/{self.workspace}/" for kind in (_GIVEN, _PREDICTED))
+        return [
+            name
+            for name in self.records.collections()
+            if name.startswith(prefixes) and name.count("/") == self.workspace.count("/") + 2
+        ]
+
+    def _rows(self, collection: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        after = None
+        while True:
+            page = self.records.page(collection, limit=1000, after=after)
+            yield from page.items
+            after = page.after
+            if after is None:
+                return
+
+    def _put(self, collection: str, rows: list[tuple[str, dict[str, Any]]]) -> int:
+        if "put_many" in self.records.features:
+            return self.records.put_many(collection, rows)
+        return sum(self.records.put(collection, ident, row) for ident, row in rows)
+
+    def _name(self, kind: str, scheme: str) -> str:
+        if not 0 < len(scheme.encode("utf-8", "replace")) <= _SCHEME_BYTES or "/" in scheme:
+            raise InvalidInput("the name of a scheme of labels is short and has no slash")
+        return f"{kind}/{self.workspace}/{scheme}"
+
+
+def _labelled(document: str, scheme: str, row: Mapping[str, Any]) -> Labelled:
+    return Labelled(
+        document, scheme, tuple(row["labels"]), row.get("person"), row["at"],
+        row.get("share"), row.get("model"), row.get("version"),
+    )  # fmt: skip
+
+
+def _parts(items: Iterable[T]) -> Iterator[list[T]]:
+    stream = iter(items)
+    while part := list(islice(stream, _AT_ONCE)):
+        yield part
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

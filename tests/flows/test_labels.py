@@ -1,0 +1,211 @@
+"""Documents are labelled by hand, a classifier learns it, labels the others, and never what a person labelled."""
+
+import json
+import random
+
+import pytest
+from typer.testing import CliRunner
+
+import salient
+from salient.errors import InvalidInput, NotFound
+from salient.interfaces.cli import cli
+from salient.pipeline.run import Cancelled
+
+WORDS = {
+    "sea": "ship sail harbour captain wave anchor crew port",
+    "law": "court judge claim party statute appeal clause verdict",
+}
+
+
+def written(folder, n):
+    rng = random.Random(3)
+    for at in range(n):
+        label = ("sea", "law")[at % 2]
+        words = rng.choices(WORDS[label].split(), k=8) + rng.choices(
+            "the a of to in and".split(), k=6
+        )
+        (folder / label).mkdir(exist_ok=True)
+        rng.shuffle(words)
+        (folder / label / f"{at:02}.txt").write_text(
+            " ".join(words).capitalize() + f" number {at}."
+        )
+
+
+def run(data, *arguments):
+    done = CliRunner().invoke(cli, [*map(str, arguments), "--data-dir", str(data)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder, data = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("data")
+    written(folder, 40)
+    with salient.open(data, pipeline={"processes": 1}) as opened:
+        opened.add(folder)
+    return data
+
+
+@pytest.fixture
+def workspace(data):
+    with salient.open(data) as opened:
+        yield opened
+
+
+def named(workspace, at):
+    """The id of the document of a number, and its true label."""
+    label = ("sea", "law")[at % 2]
+    name = f"{label}/{at:02}.txt"
+    (found,) = [d for d in workspace.documents(limit=1000).documents if d.name.endswith(name)]
+    return found.id, label
+
+
+def test_the_whole_story(data, workspace, tmp_path):
+    with pytest.raises(InvalidInput, match="label some first"):
+        workspace.call("classify.train", name="subjects", scheme="subject")
+    ids = [named(workspace, at) for at in range(40)]
+    rows = [{"document": ident, "label": label} for ident, label in ids[:24]]
+    (tmp_path / "known.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert "24 labelled" in run(
+        data, "labels", "import", tmp_path / "known.jsonl", "-s", "subject", "--person", "ada"
+    )
+    # A person may be of another mind than any classifier.
+    name = workspace.documents(limit=1000).documents[0].name
+    assert "1 labelled" in run(
+        data, "labels", "set", ids[0][0], "-l", "law", "-s", "subject", "--person", "ada"
+    )
+
+    shown = run(data, "classify", "evaluate", "workspace:subject", "--hold-out", "0.25", "--html", tmp_path / "r.html", "--to", tmp_path / "r.json")  # fmt: skip
+    assert "accuracy" in shown
+    assert "25% of workspace:subject" in (tmp_path / "r.html").read_text()
+    figures = json.loads((tmp_path / "r.json").read_text())
+    assert figures["accuracy"] >= 0.8
+    assert figures["n_texts"] == 6
+    assert "accuracy" in run(data, "classify", "evaluate", "workspace:subject", "--folds", "4")
+
+    shown = run(data, "classify", "train", "workspace:subject", "--model", "subjects")
+    assert "learnt 2 labels from 24 documents" in shown
+    shown = run(data, "classify", "predict", "workspace", "--model", "subjects")
+    assert (
+        "16 documents labelled in 'subject', 0 of them with none; 24 have a person's label" in shown
+    )
+    listed = workspace.call("labels.list", scheme="subject", limit=1000)
+    by = {one.document_id: one for one in listed.documents}
+    assert len(by) == listed.total == 40
+    for at, (ident, label) in enumerate(ids):
+        own = by[ident]
+        if at < 24:
+            assert (own.by, own.person, own.share) == ("person", "ada", None)
+            assert own.labels == (("law",) if at == 0 else (label,))
+        else:
+            assert (own.by, own.person, own.model, own.labels) == (
+                "classifier",
+                None,
+                "subjects",
+                (label,),
+            )
+            assert 0.5 < own.share <= 1
+    assert [(c.label, c.people, c.predicted) for c in listed.counts] == [
+        ("law", 13, 8),
+        ("sea", 11, 8),
+    ]
+    assert listed.schemes == ("subject",)
+    unsure = workspace.call("labels.list", scheme="subject", unsure=True, limit=3).documents
+    assert [one.share for one in unsure] == sorted(one.share for one in by.values() if one.share)[
+        :3
+    ]
+    assert name in run(data, "labels", "list", "--scheme", "subject")
+
+    shown = workspace.call("labels.show", ids=[ids[1][0], ids[30][0], "none"]).labels
+    assert {(o.document_id, o.scheme, o.by) for o in shown} == {
+        (ids[1][0], "subject", "person"),
+        (ids[30][0], "subject", "classifier"),
+    }
+
+    again = workspace.call("classify.predict", model="subjects")
+    assert (again.predicted, again.unchanged) == (0, 16)
+    # What a person says of a predicted one holds at once, and for every later prediction.
+    workspace.call("labels.set", ids=[ids[30][0]], scheme="subject", labels=["law"], person="bo")
+    retrained = workspace.call("classify.train", name="subjects", scheme="subject", epochs=6)
+    assert retrained.documents == 25
+    more = workspace.call("classify.predict", model="subjects")
+    assert (more.predicted, more.labelled_by_people, more.unchanged) == (15, 25, 0)
+    own = workspace.call("labels.list", scheme="subject", by="person", label="law", limit=1000)
+    assert ids[30][0] in {one.document_id for one in own.documents}
+    # Taken back, the prediction shows again.
+    assert "1 taken back" in run(data, "labels", "remove", ids[30][0], "-s", "subject")
+    (one,) = [o for o in workspace.call("labels.list", scheme="subject", limit=1000).documents if o.document_id == ids[30][0]]  # fmt: skip
+    assert (one.by, one.labels) == ("classifier", ("sea",))
+    assert workspace.call("labels.forget", scheme="subject").n == 16
+    assert workspace.call("labels.list", scheme="subject").total == 24
+
+
+def test_folders_are_labels(workspace):
+    made = workspace.call("classify.train", name="folders", by="folder", precision=0.9)
+    assert [(one.label, one.documents) for one in made.labels] == [("law", 20), ("sea", 20)]
+    assert made.precision >= 0.9
+    assert 0 < made.answered <= 1
+    measured = workspace.call("classify.evaluate", model="folders", by="folder")
+    assert measured.accuracy > 0.9
+    assert measured.documents == 40
+    with pytest.raises(InvalidInput, match="label some first"):
+        workspace.call("classify.train", name="authors", by="metadata:author")
+
+
+def test_several_labels_a_document(workspace):
+    ids = [named(workspace, at) for at in range(40)]
+    for at, (ident, label) in enumerate(ids[:30]):
+        labels = [label, "even"] if at % 4 == 0 else [label] if at % 5 else []
+        workspace.call("labels.set", ids=[ident], scheme="topics", labels=labels)
+    made = workspace.call("classify.train", name="topics", scheme="topics", thresholds=True)
+    assert [one.label for one in made.labels] == ["even", "law", "sea"]
+    assert all(0 < one.threshold < 1 for one in made.labels)
+    done = workspace.call("classify.predict", model="topics")
+    assert (done.scheme, done.predicted, done.labelled_by_people) == ("topics", 10, 30)
+    found = workspace.call("labels.list", scheme="topics", by="classifier").documents
+    assert len(found) == 10
+    with pytest.raises(InvalidInput, match="several"):
+        workspace.call("classify.train", name="topics", scheme="topics", several=False)
+
+
+def test_a_training_that_is_stopped_goes_on(workspace, monkeypatch):
+    from salient.learning.classification import checkpoints, running
+
+    monkeypatch.setattr(running, "_SLICE", 8)
+    monkeypatch.setattr(checkpoints, "_LEAST_S", 0.0)
+    monkeypatch.setattr(checkpoints.Checkpoints.__init__, "__kwdefaults__", {"least_s": 0.0})
+    monkeypatch.setattr(checkpoints, "_SHARE", 0)
+    whole = workspace.call("classify.train", name="whole", by="folder", epochs=4)
+    seen = []
+
+    def stop(progress):
+        if progress.stage == "learn":
+            seen.append(progress.done)
+            if len(seen) == 9:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        workspace.call("classify.train", stop, name="stopped", by="folder", epochs=4)
+    kept = f"classify/{workspace.app.context.workspace}/training/"
+    assert list(workspace.app.context.blobs.list(kept))
+    first = []
+    done = workspace.call(
+        "classify.train", lambda p: first.append(p), name="stopped", by="folder", epochs=4
+    )
+    assert next(p.done for p in first if p.stage == "learn") > 40
+    assert done.version == whole.version
+    assert not list(workspace.app.context.blobs.list(kept))
+
+
+def test_deleted_documents_leave_no_labels(data, workspace, tmp_path):
+    (tmp_path / "gone.txt").write_text("The ship left the harbour and the captain slept.")
+    workspace.add(tmp_path / "gone.txt")
+    (own,) = workspace.documents(query="gone.txt").documents
+    assert "1 labelled" in run(data, "labels", "set", "gone.txt", "-l", "x", "-s", "other")
+    workspace.call("documents.delete", ids=[own.id])
+    assert workspace.call("labels.list", scheme="other").total == 0
+    with pytest.raises(NotFound):
+        workspace.call("labels.set", ids=[own.id], labels=["x"])
+    for bad in ({"scheme": "a/b"}, {"scheme": ""}, {"labels": [" "]}, {"labels": [""]}):
+        with pytest.raises(InvalidInput):
+            workspace.call("labels.set", **{"ids": [named(workspace, 1)[0]], "labels": ["x"]} | bad)
