@@ -177,6 +177,15 @@ CASES = {
         st.lists(TEXTS, max_size=4), st.lists(st.integers(2, 99_999), min_size=7, max_size=7)
     ),
     "term_hashes": st.tuples(st.one_of(st.binary(max_size=40), TEXTS.map(utf8))),
+    "term_sentences": st.tuples(
+        st.one_of(
+            TEXTS, st.binary(max_size=40), st.text("ab.!? \n\t\u2028\x85。！é北", max_size=60)
+        )
+    ),
+    "term_numbers": st.tuples(
+        st.lists(WORDS, max_size=5),
+        st.dictionaries(st.sampled_from(["a", "ab", "é", "北"]), st.integers(0, 9)),
+    ),
     "hashed_features": st.tuples(
         st.lists(
             st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=40)), max_size=4

@@ -22,6 +22,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.minhash import band_keys, minhash
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, name_spans, token_spans, utf8_offsets
+    from salient.kernels.sentences import term_numbers, term_sentences
     from salient.kernels.terms import hashed_features, term_hashes
     from salient.kernels.tokens import unit_words, word_spans
     from salient.kernels.types import norms_of, type_rows, vocabulary_rows
@@ -48,6 +49,7 @@ else:
         from salient.kernels._minhash import band_keys, minhash
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, name_spans, token_spans, utf8_offsets
+        from salient.kernels._sentences import term_numbers, term_sentences
         from salient.kernels._terms import hashed_features, term_hashes
         from salient.kernels._tokens import unit_words, word_spans
         from salient.kernels._types import norms_of, type_rows, vocabulary_rows
@@ -88,6 +90,8 @@ __all__ = [
     "spanning_tree",
     "sparse_scores",
     "term_hashes",
+    "term_numbers",
+    "term_sentences",
     "token_spans",
     "train_embeddings",
     "trees",

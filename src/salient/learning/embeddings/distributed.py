@@ -324,7 +324,7 @@ class DistributedTraining:
             Unavailable: no task of a round came back though each was tried five times: call it again.
             InvalidInput: as `WordVectors.fit`.
         """
-        said = msgspec.json.encode([self.parameters, self.workers, self._shards_a_task, self._ranges, self._how])  # fmt: skip
+        said = msgspec.json.encode([corpus.CUT, self.parameters, self.workers, self._shards_a_task, self._ranges, self._how])  # fmt: skip
         self._store.once("parameters", said)
         if self._store.get("parameters") != said:
             raise Conflict("the run's prefix is taken by one with other parameters: use another", prefix=self._store.prefix)  # fmt: skip
