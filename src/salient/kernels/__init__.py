@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.candidates import noun_phrases, phrase_worth
+    from salient.kernels.changes import changes_summed, row_changes
     from salient.kernels.decode import entity_spans, spanning_tree, trees
     from salient.kernels.embedding import train_embeddings
     from salient.kernels.encoder import Encoder
@@ -36,6 +37,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
 else:
     try:
         from salient.kernels._candidates import noun_phrases, phrase_worth
+        from salient.kernels._changes import changes_summed, row_changes
         from salient.kernels._decode import entity_spans, spanning_tree, trees
         from salient.kernels._embedding import train_embeddings
         from salient.kernels._encoder import Encoder
@@ -70,6 +72,7 @@ __all__ = [
     "Encoder",
     "band_keys",
     "case_counts",
+    "changes_summed",
     "chunk_spans",
     "entity_spans",
     "first_uses",
@@ -86,6 +89,7 @@ __all__ = [
     "norms_of",
     "noun_phrases",
     "phrase_worth",
+    "row_changes",
     "span_types",
     "spanning_tree",
     "sparse_scores",
