@@ -18,8 +18,6 @@ cdef extern from "embedding.h" nogil:
         uint32_t mask
         const int64_t* piece_starts
         const int32_t* pieces
-        const float* input_pace
-        const float* output_pace
         int window
         int k
         int flags
@@ -44,9 +42,8 @@ def train_embeddings(
     const int32_t[::1] corpus, float[:, ::1] inputs, float[:, ::1] outputs, float[:, ::1] docs, const float[::1] keep,
     const int32_t[::1] negatives, const int64_t[::1] piece_starts, const int32_t[::1] pieces,
     int window, int k, int flags, float rate0, float rate1, seed,
-    const float[::1] input_pace=None, const float[::1] output_pace=None,
 ):
-    check(inputs, outputs, docs, negatives, window, k, input_pace, output_pace)
+    check(inputs, outputs, docs, negatives, window, k)
     cdef emb_job job
     job.corpus = &corpus[0] if corpus.shape[0] else NULL
     job.n = corpus.shape[0]
@@ -59,11 +56,6 @@ def train_embeddings(
     job.mask = <uint32_t>(negatives.shape[0] - 1)
     job.piece_starts = &piece_starts[0] if piece_starts.shape[0] else NULL
     job.pieces = &pieces[0] if pieces.shape[0] else NULL
-    job.input_pace = job.output_pace = NULL
-    if input_pace is not None and input_pace.shape[0]:
-        job.input_pace = &input_pace[0]
-    if output_pace is not None and output_pace.shape[0]:
-        job.output_pace = &output_pace[0]
     job.window = window
     job.k = k
     job.flags = flags

@@ -19,7 +19,6 @@ typedef struct {
     const float* keep;                         /* by word: the share of its uses that is trained on */
     const int32_t* negatives; uint32_t mask;   /* words to draw from, 2^b of them */
     const int64_t* piece_starts; const int32_t* pieces; /* rows of inputs a word is the mean of; or NULL */
-    const float* input_pace; const float* output_pace; /* by row: shares of the rate, or NULL for 1 */
     int window, k, flags;
     float rate0, rate1; uint64_t seed;
     int64_t words; double loss; int64_t pairs; /* results */
@@ -91,10 +90,10 @@ EMB_INLINE EMB_TARGET emb_v8 EMB_LEVEL(emb_sigmoid)(emb_v8 x) {
 }
 
 /* One window: rows x[c] against rows o[t], the first of which is the word that was there.
- * `on[t]` is 0 for a negative that is that very word; `px[c]` and `po[t]` are the paces of rows. */
-EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_six)(float** x, int n, float** o, const float* on, const float* px,
-                                              const float* po, int64_t dim, float rate, int flags, int doc_at, emb_v8* loss) {
-    emb_v8 g[EMB_ROWS], gx[EMB_ROWS];
+ * `on[t]` is 0 for a negative that is that very word. */
+EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_six)(float** x, int n, float** o, const float* on, int64_t dim, float rate,
+                                              int flags, int doc_at, emb_v8* loss) {
+    emb_v8 g[EMB_ROWS];
     const emb_v8 want = {1, 0, 0, 0, 0, 0, 0, 0};
     emb_v8 used = *(const emb_v8*)on;
     for (int c = 0; c < n; c++) {
@@ -109,8 +108,7 @@ EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_six)(float** x, int n, float** o, const
         emb_v8 all[8] = {a0, a1, a2, a3, a4, a5, {0}, {0}};
         emb_v8 e = (want - EMB_LEVEL(emb_sigmoid)(EMB_LEVEL(emb_sums)(all))) * used;
         *loss += e * e;
-        g[c] = e * rate * *(const emb_v8*)po;
-        gx[c] = e * (rate * px[c]);
+        g[c] = e * rate;
     }
     int outputs = flags & EMB_LEARN_OUTPUTS;
     int words = flags & EMB_LEARN_WORDS, docs = flags & EMB_LEARN_DOCS;
@@ -119,11 +117,11 @@ EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_six)(float** x, int n, float** o, const
         emb_v8 o0 = *(emb_v8*)(o[0] + v), o1 = *(emb_v8*)(o[1] + v), o2 = *(emb_v8*)(o[2] + v),
                o3 = *(emb_v8*)(o[3] + v), o4 = *(emb_v8*)(o[4] + v), o5 = *(emb_v8*)(o[5] + v);
         for (int c = 0; c < n; c++) {
-            const float *w = (const float*)&g[c], *u = (const float*)&gx[c];
+            const float* w = (const float*)&g[c];
             emb_v8 xv = *(emb_v8*)(x[c] + v), y = xv;
-            d0 += xv * w[0]; y += o0 * u[0]; d1 += xv * w[1]; y += o1 * u[1];
-            d2 += xv * w[2]; y += o2 * u[2]; d3 += xv * w[3]; y += o3 * u[3];
-            d4 += xv * w[4]; y += o4 * u[4]; d5 += xv * w[5]; y += o5 * u[5];
+            d0 += xv * w[0]; y += o0 * w[0]; d1 += xv * w[1]; y += o1 * w[1];
+            d2 += xv * w[2]; y += o2 * w[2]; d3 += xv * w[3]; y += o3 * w[3];
+            d4 += xv * w[4]; y += o4 * w[4]; d5 += xv * w[5]; y += o5 * w[5];
             if (c == doc_at ? docs : words) *(emb_v8*)(x[c] + v) = y;
         }
         if (outputs) { /* one after another: negatives may repeat */
@@ -134,9 +132,9 @@ EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_six)(float** x, int n, float** o, const
 }
 
 /* The same for any number of targets. */
-EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_any)(float** x, int n, float** o, const float* on, const float* px,
-                                              const float* po, int nt, int64_t dim, float rate, int flags, int doc_at, emb_v8* loss) {
-    float g[EMB_ROWS][EMB_TARGETS], gx[EMB_ROWS][EMB_TARGETS];
+EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_any)(float** x, int n, float** o, const float* on, int nt, int64_t dim, float rate,
+                                              int flags, int doc_at, emb_v8* loss) {
+    float g[EMB_ROWS][EMB_TARGETS];
     for (int c = 0; c < n; c++) {
         for (int b = 0; b < nt; b += 8) {
             emb_v8 all[8] = {{0}, {0}, {0}, {0}, {0}, {0}, {0}, {0}};
@@ -146,8 +144,7 @@ EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_any)(float** x, int n, float** o, const
             if (b == 0) want[0] = 1;
             emb_v8 e = (want - EMB_LEVEL(emb_sigmoid)(EMB_LEVEL(emb_sums)(all))) * *(const emb_v8*)(on + b);
             *loss += e * e;
-            *(emb_v8*)(g[c] + b) = e * rate * *(const emb_v8*)(po + b);
-            *(emb_v8*)(gx[c] + b) = e * (rate * px[c]);
+            *(emb_v8*)(g[c] + b) = e * rate;
         }
     }
     int outputs = flags & EMB_LEARN_OUTPUTS;
@@ -157,7 +154,7 @@ EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_any)(float** x, int n, float** o, const
         for (int t = 0; t < nt; t++) { d[t] = (emb_v8){0}; ov[t] = *(emb_v8*)(o[t] + v); }
         for (int c = 0; c < n; c++) {
             emb_v8 xv = *(emb_v8*)(x[c] + v), y = xv;
-            for (int t = 0; t < nt; t++) { d[t] += xv * g[c][t]; y += ov[t] * gx[c][t]; }
+            for (int t = 0; t < nt; t++) { d[t] += xv * g[c][t]; y += ov[t] * g[c][t]; }
             if (c == doc_at ? docs : words) *(emb_v8*)(x[c] + v) = y;
         }
         if (outputs)
@@ -165,10 +162,10 @@ EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_any)(float** x, int n, float** o, const
     }
 }
 
-EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_window)(float** x, int n, float** o, const float* on, const float* px,
-                                                 const float* po, int nt, int64_t dim, float rate, int flags, int doc_at, emb_v8* loss) {
-    if (nt == 6) EMB_LEVEL(emb_six)(x, n, o, on, px, po, dim, rate, flags, doc_at, loss);
-    else EMB_LEVEL(emb_any)(x, n, o, on, px, po, nt, dim, rate, flags, doc_at, loss);
+EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_window)(float** x, int n, float** o, const float* on, int nt, int64_t dim,
+                                                 float rate, int flags, int doc_at, emb_v8* loss) {
+    if (nt == 6) EMB_LEVEL(emb_six)(x, n, o, on, dim, rate, flags, doc_at, loss);
+    else EMB_LEVEL(emb_any)(x, n, o, on, nt, dim, rate, flags, doc_at, loss);
 }
 
 EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_compose)(const emb_job* j, int32_t word, float* now, float* then) {
@@ -186,20 +183,17 @@ EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_compose)(const emb_job* j, int32_t word
 EMB_INLINE EMB_TARGET void EMB_LEVEL(emb_give)(emb_job* j, int32_t word, const float* now, const float* then) {
     for (int64_t p = j->piece_starts[word]; p < j->piece_starts[word + 1]; p++) {
         float* row = j->inputs + (int64_t)j->pieces[p] * j->dim;
-        float pace = j->input_pace == NULL ? 1.0f : j->input_pace[j->pieces[p]];
-        for (int64_t v = 0; v < j->dim; v += 8) *(emb_v8*)(row + v) += (*(const emb_v8*)(now + v) - *(const emb_v8*)(then + v)) * pace;
+        for (int64_t v = 0; v < j->dim; v += 8) *(emb_v8*)(row + v) += *(const emb_v8*)(now + v) - *(const emb_v8*)(then + v);
     }
 }
 
-EMB_INLINE void EMB_LEVEL(emb_draw)(const emb_job* j, uint64_t* s, int32_t word, float** o, float* on, float* po) {
-    po[0] = j->output_pace == NULL ? 1.0f : j->output_pace[word];
+EMB_INLINE void EMB_LEVEL(emb_draw)(const emb_job* j, uint64_t* s, int32_t word, float** o, float* on) {
     o[0] = j->outputs + (int64_t)word * j->dim;
     on[0] = 1;
     for (int t = 1; t <= j->k; t++) {
         int32_t w = j->negatives[(uint32_t)(emb_random(s) >> 20) & j->mask];
         o[t] = j->outputs + (int64_t)w * j->dim;
         on[t] = w == word ? 0.0f : 1.0f;
-        po[t] = j->output_pace == NULL ? 1.0f : j->output_pace[w];
         for (int64_t q = 0; q < j->dim; q += 16) __builtin_prefetch(o[t] + q, 1);
     }
     for (int64_t q = 0; q < j->dim; q += 16) __builtin_prefetch(o[0] + q, 1);
@@ -207,11 +201,9 @@ EMB_INLINE void EMB_LEVEL(emb_draw)(const emb_job* j, uint64_t* s, int32_t word,
 
 static EMB_TARGET int EMB_LEVEL(emb_run)(emb_job* j) {
     int32_t sentence[EMB_SENTENCE];
-    float on[2][EMB_TARGETS] __attribute__((aligned(32))), po[2][EMB_TARGETS] __attribute__((aligned(32))), px[EMB_ROWS];
+    float on[2][EMB_TARGETS] __attribute__((aligned(32)));
     float *o[2][EMB_TARGETS], *x[EMB_ROWS];
     memset(on, 0, sizeof on);
-    memset(po, 0, sizeof po);
-    const float one_pace = 1.0f;
     uint64_t s = j->seed * 0x9E3779B97F4A7C15ULL + 1;
     if (s == 0) s = 1;
     const int64_t dim = j->dim;
@@ -238,7 +230,7 @@ static EMB_TARGET int EMB_LEVEL(emb_run)(emb_job* j) {
             sentence[n++] = word;
         }
         float* doc_row = doc >= 0 && j->docs != NULL ? j->docs + doc * dim : NULL;
-        if (n) EMB_LEVEL(emb_draw)(j, &s, sentence[0], o[0], on[0], po[0]);
+        if (n) EMB_LEVEL(emb_draw)(j, &s, sentence[0], o[0], on[0]);
         if (has_pieces)
             for (int i = 0; i < n && i < w; i++)
                 EMB_LEVEL(emb_compose)(j, sentence[i], now + (i % slots) * dim, then + (i % slots) * dim);
@@ -257,16 +249,13 @@ static EMB_TARGET int EMB_LEVEL(emb_run)(emb_job* j) {
             if (words) {
                 int low = i - b < 0 ? 0 : i - b, high = i + b >= n ? n - 1 : i + b;
                 for (int p = low; p <= high; p++)
-                    if (p != i) {
-                        px[c] = has_pieces || j->input_pace == NULL ? 1.0f : j->input_pace[sentence[p]];
-                        x[c++] = has_pieces ? now + (p % slots) * dim : j->inputs + (int64_t)sentence[p] * dim;
-                    }
+                    if (p != i) x[c++] = has_pieces ? now + (p % slots) * dim : j->inputs + (int64_t)sentence[p] * dim;
             }
-            if (doc_row != NULL) { doc_at = c; px[c] = 1.0f; x[c++] = doc_row; }
-            if (i + 1 < n) EMB_LEVEL(emb_draw)(j, &s, sentence[i + 1], o[1 - at], on[1 - at], po[1 - at]);
+            if (doc_row != NULL) { doc_at = c; x[c++] = doc_row; }
+            if (i + 1 < n) EMB_LEVEL(emb_draw)(j, &s, sentence[i + 1], o[1 - at], on[1 - at]);
             if (c == 0) continue;
             if (!mean) {
-                EMB_LEVEL(emb_window)(x, c, o[at], on[at], px, po[at], nt, dim, rate, j->flags, doc_at, &loss);
+                EMB_LEVEL(emb_window)(x, c, o[at], on[at], nt, dim, rate, j->flags, doc_at, &loss);
                 j->pairs += c;
                 continue;
             }
@@ -277,11 +266,11 @@ static EMB_TARGET int EMB_LEVEL(emb_run)(emb_job* j) {
                 *(emb_v8*)(h + v) = *(emb_v8*)(h0 + v) = sum * share;
             }
             float* one = h;
-            EMB_LEVEL(emb_window)(&one, 1, o[at], on[at], &one_pace, po[at], nt, dim, rate, j->flags | EMB_LEARN_WORDS, -1, &loss);
+            EMB_LEVEL(emb_window)(&one, 1, o[at], on[at], nt, dim, rate, j->flags | EMB_LEARN_WORDS, -1, &loss);
             j->pairs++;
             for (int r = 0; r < c; r++)
                 if (j->flags & (r == doc_at ? EMB_LEARN_DOCS : EMB_LEARN_WORDS))
-                    for (int64_t v = 0; v < dim; v += 8) *(emb_v8*)(x[r] + v) += (*(emb_v8*)(h + v) - *(emb_v8*)(h0 + v)) * px[r];
+                    for (int64_t v = 0; v < dim; v += 8) *(emb_v8*)(x[r] + v) += *(emb_v8*)(h + v) - *(emb_v8*)(h0 + v);
         }
         if (has_pieces && (j->flags & EMB_LEARN_WORDS))
             for (int i = n > w + 1 ? n - w - 1 : 0; i < n; i++)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,8 +30,6 @@ def train_embeddings(  # noqa: C901 - one loop, whose state is all of it
     rate0: float,
     rate1: float,
     seed: int,
-    input_pace: Floats | None = None,
-    output_pace: Floats | None = None,
 ) -> tuple[int, float, int]:
     """Train on a run of text, changing `inputs`, `outputs` and `docs` in place.
 
@@ -57,7 +53,6 @@ def train_embeddings(  # noqa: C901 - one loop, whose state is all of it
         flags: MEAN (CBOW, PV-DM), WORDS (the window's words are inputs; without it only the document's
             row is, PV-DBOW) and what is changed: LEARN_WORDS, LEARN_OUTPUTS, LEARN_DOCS.
         rate0: learning rate at the beginning, `rate1` at the end of the corpus.
-        input_pace: (n_rows,), and `output_pace` (n_words,): the share of the rate that each row has; None is 1.
 
     Returns:
         Words read, the sum of squared errors of predictions, and the pairs (context, word) of it.
@@ -68,9 +63,7 @@ def train_embeddings(  # noqa: C901 - one loop, whose state is all of it
     Source: Mikolov et al. 2013, arXiv:1310.4546; Le & Mikolov 2014, arXiv:1405.4053; Bojanowski et
         al. 2017, arXiv:1607.04606; shared negatives as in Ji et al. 2016, arXiv:1604.04661.
     """
-    check(inputs, outputs, docs, negatives, window, k, input_pace, output_pace)
-    in_pace = np.ones(len(inputs), np.float32) if input_pace is None else input_pace
-    out_pace = np.ones(len(outputs), np.float32) if output_pace is None else output_pace
+    check(inputs, outputs, docs, negatives, window, k)
     state = (seed * 0x9E3779B97F4A7C15 + 1) & _M64 or 1
 
     def random() -> int:
@@ -91,11 +84,9 @@ def train_embeddings(  # noqa: C901 - one loop, whose state is all of it
 
     def given(word: int, made: list[Floats]) -> None:
         for row in pieces[piece_starts[word] : piece_starts[word + 1]]:
-            inputs[row] += (made[0] - made[1]) * in_pace[row]
+            inputs[row] += made[0] - made[1]
 
-    def trained(
-        rows: list[Floats], changes: list[bool], paces: list[Any], targets: list[int], on: Floats
-    ) -> float:
+    def trained(rows: list[Floats], changes: list[bool], targets: list[int], on: Floats) -> float:
         wanted = np.zeros(k + 1, np.float32)
         wanted[0] = 1
         old = outputs[targets].copy()
@@ -104,10 +95,10 @@ def train_embeddings(  # noqa: C901 - one loop, whose state is all of it
         for at, error in enumerate(errors):
             moved += np.outer(error * rate, rows[at])
             if changes[at]:
-                rows[at] += (error * rate * paces[at]) @ old
+                rows[at] += (error * rate) @ old
         if flags & LEARN_OUTPUTS:
             for target, move in zip(targets, moved, strict=True):
-                outputs[target] += move * out_pace[target]
+                outputs[target] += move
         return float(sum((e.astype(np.float64) ** 2).sum() for e in errors))
 
     has_pieces = len(piece_starts) > 0 and bool(flags & WORDS)
@@ -144,29 +135,27 @@ def train_embeddings(  # noqa: C901 - one loop, whose state is all of it
                 near = [p for p in range(max(0, i - reach), min(len(sentence), i + reach + 1)) if p != i]  # fmt: skip
             rows = [made[p][0] if has_pieces else inputs[sentence[p]] for p in near]
             changes = [bool(flags & LEARN_WORDS)] * len(rows)
-            paces: list[Any] = [1 if has_pieces else in_pace[sentence[p]] for p in near]
             if doc >= 0 and len(docs):
                 rows.append(docs[doc])
                 changes.append(bool(flags & LEARN_DOCS))
-                paces.append(1)
             targets, on = drawn
             if i + 1 < len(sentence):
                 drawn = draw(sentence[i + 1])
             if not rows:
                 continue
             if not flags & MEAN:
-                loss += trained(rows, changes, paces, targets, on)
+                loss += trained(rows, changes, targets, on)
                 pairs += len(rows)
                 continue
             mean: Floats = np.asarray(
                 np.sum(rows, axis=0, dtype=np.float32) / np.float32(len(rows))
             )
             before = mean.copy()
-            loss += trained([mean], [True], [1], targets, on)
+            loss += trained([mean], [True], targets, on)
             pairs += 1
             for at, changed in enumerate(changes):
                 if changed:
-                    rows[at] += (mean - before) * paces[at]
+                    rows[at] += mean - before
         if has_pieces and flags & LEARN_WORDS:
             for i in range(max(0, len(sentence) - window - 1), len(sentence)):
                 given(sentence[i], made[i])
@@ -175,14 +164,7 @@ def train_embeddings(  # noqa: C901 - one loop, whose state is all of it
 
 
 def check(
-    inputs: Floats,
-    outputs: Floats,
-    docs: Floats,
-    negatives: NDArray[np.int32],
-    window: int,
-    k: int,
-    input_pace: Floats | None = None,
-    output_pace: Floats | None = None,
+    inputs: Floats, outputs: Floats, docs: Floats, negatives: NDArray[np.int32], window: int, k: int
 ) -> None:
     """Refuse sizes that the loops do not have."""
     dim = inputs.shape[1]
@@ -192,9 +174,6 @@ def check(
         raise ValueError(f"a window is 1 to {WIDEST}, negatives 0 to {MOST_NEGATIVES}")
     if len(negatives) < 1 or len(negatives) & (len(negatives) - 1):
         raise ValueError("negatives are drawn from a power of two of words")
-    for table, pace in ((inputs, input_pace), (outputs, output_pace)):
-        if pace is not None and len(pace) != len(table):
-            raise ValueError("there is not a pace for each row")
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -11,10 +11,8 @@ from salient.learning.embeddings.training import Parameters, Tables, Trainer
 from salient.learning.embeddings.vocabulary import Vocabulary
 
 _BEND = 0.25  # the most that s (1 - s) can be, s a logistic function
-_ALL, _EVERY = (
-    2048,
-    16,
-)  # rows that are looked at: the most frequent, and of the others one in so many
+# Rows that are looked at: the most frequent, and of the others one in so many.
+_ALL, _EVERY = 512, 32
 
 
 def _shares(
@@ -49,7 +47,7 @@ def spreads(
     """The curvature of one update of a row of each table; see `combining.Pull`.
 
     An input is predicted against a word and its negatives, an output against inputs; rows count as often as
-    they are met. Cost: some milliseconds; of rarer rows a sample is taken, the same always.
+    they are met. Cost: a few milliseconds; of rarer rows a sample is taken, the same always.
     """
     kept, drawn = _shares(p, vocabulary)
     n = len(vocabulary)

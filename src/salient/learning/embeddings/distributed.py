@@ -137,6 +137,7 @@ class _Worker:
         self._store = _Store(blobs, self._setup.prefix)
         self._trainer: tuple[Vocabulary, Trainer] | None = None
         self._updates: dict[str, NDArray[np.float64]] | None = None
+        self._tables: Tables | None = None
 
     def __call__(self, task: Any) -> Answer:
         task = msgspec.convert(task, Task) if isinstance(task, dict) else task
@@ -152,6 +153,17 @@ class _Worker:
             vocabulary = self._store.vocabulary()
             self._trainer = vocabulary, Trainer(self._setup.parameters, vocabulary)
         return self._trainer
+
+    def _copied(self, base: dict[str, NDArray[np.float32]]) -> Tables:
+        """In memory that is kept from round to round: to ask for it anew takes longer than to fill it."""
+        if self._tables is None:
+            none = np.zeros((0, self._setup.parameters.width), np.float32)
+            self._tables = Tables(
+                np.empty_like(base["inputs"]), np.empty_like(base["outputs"]), none
+            )
+        for name in TABLES:
+            np.copyto(getattr(self._tables, name), base[name])
+        return self._tables
 
     def _steps(self, task: Task) -> dict[str, NDArray[np.float32]]:
         """The learning rate summed over a worker's updates of each row."""
@@ -192,7 +204,7 @@ class _Worker:
         began = time.process_time()
         vocabulary, trainer = self._known()
         base = self._store.base(task.base, len(self._setup.ranges))
-        tables = Tables(base["inputs"].copy(), base["outputs"].copy(), base["inputs"][:0].copy())
+        tables = self._copied(base)
         read_s = time.process_time() - began
         words, loss, pairs, seen = 0, 0.0, 0, task.seen
         for shard in task.shards:
