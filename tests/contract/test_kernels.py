@@ -164,6 +164,19 @@ def phrase_worth_cases(draw):
     return found, *case[1:4], len(case[0]) + draw(st.integers(0, 9))
 
 
+def tables_that_changed(seed):
+    random = np.random.default_rng(seed)
+    base = random.normal(0, 1, (12, 8)).astype(np.float32)
+    after = base.copy()
+    rows = random.random(12) < 0.6
+    after[rows] += random.normal(0, 10.0 ** random.integers(-7, 3), (rows.sum(), 8)).astype(
+        np.float32
+    )
+    if seed % 5 == 0:
+        after[seed % 12, 3] = random.choice([np.nan, np.inf])
+    return base, after
+
+
 CASES = {
     "noun_phrases": noun_phrase_cases(),
     "phrase_worth": phrase_worth_cases(),
@@ -195,6 +208,27 @@ CASES = {
         st.lists(TEXTS, max_size=4), st.lists(st.integers(2, 99_999), min_size=7, max_size=7)
     ),
     "term_hashes": st.tuples(st.one_of(st.binary(max_size=40), TEXTS.map(utf8))),
+    "row_changes": st.integers(0, 99).map(tables_that_changed),
+    "changes_summed": st.integers(0, 99).map(
+        lambda seed: (
+            2,
+            9,
+            8,
+            [
+                (*kernels.row_changes(*tables_that_changed(seed + i)), w)
+                for i, w in ((0, 1.0), (1, 0.5))
+            ],
+        )
+    ),
+    "term_sentences": st.tuples(
+        st.one_of(
+            TEXTS, st.binary(max_size=40), st.text("ab.!? \n\t\u2028\x85。！é北", max_size=60)
+        )
+    ),
+    "term_numbers": st.tuples(
+        st.lists(WORDS, max_size=5),
+        st.dictionaries(st.sampled_from(["a", "ab", "é", "北"]), st.integers(0, 9)),
+    ),
     "hashed_features": st.tuples(
         st.lists(
             st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=40)), max_size=4

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.candidates import noun_phrases, phrase_worth
+    from salient.kernels.changes import changes_summed, row_changes
     from salient.kernels.decode import entity_spans, spanning_tree, trees
     from salient.kernels.embedding import train_embeddings
     from salient.kernels.encoder import Encoder
@@ -23,6 +24,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
     from salient.kernels.minhash import band_keys, minhash
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, name_spans, token_spans, utf8_offsets
+    from salient.kernels.sentences import term_numbers, term_sentences
     from salient.kernels.terms import hashed_features, term_hashes
     from salient.kernels.tokens import unit_words, word_spans
     from salient.kernels.types import norms_of, type_rows, vocabulary_rows
@@ -36,6 +38,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
 else:
     try:
         from salient.kernels._candidates import noun_phrases, phrase_worth
+        from salient.kernels._changes import changes_summed, row_changes
         from salient.kernels._decode import entity_spans, spanning_tree, trees
         from salient.kernels._embedding import train_embeddings
         from salient.kernels._encoder import Encoder
@@ -50,6 +53,7 @@ else:
         from salient.kernels._minhash import band_keys, minhash
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, name_spans, token_spans, utf8_offsets
+        from salient.kernels._sentences import term_numbers, term_sentences
         from salient.kernels._terms import hashed_features, term_hashes
         from salient.kernels._tokens import unit_words, word_spans
         from salient.kernels._types import norms_of, type_rows, vocabulary_rows
@@ -70,6 +74,7 @@ __all__ = [
     "Encoder",
     "band_keys",
     "case_counts",
+    "changes_summed",
     "chunk_spans",
     "entity_spans",
     "field_texts",
@@ -87,10 +92,13 @@ __all__ = [
     "norms_of",
     "noun_phrases",
     "phrase_worth",
+    "row_changes",
     "span_types",
     "spanning_tree",
     "sparse_scores",
     "term_hashes",
+    "term_numbers",
+    "term_sentences",
     "token_spans",
     "train_embeddings",
     "trees",

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from salient.errors import Conflict, Corrupt, InvalidInput, NotFound, Unsupported
+from salient.kernels.sentences import LONGEST
+from salient.kernels.terms import terms
 from salient.learning.embeddings import (
     KeyedVectors,
     Phrases,
@@ -129,6 +131,35 @@ def test_odd_texts_do_no_harm():
 def test_a_document_of_ten_megabytes_is_cut():
     model = small(epochs=1).fit(["bread butter milk. " * 550_000])
     assert model.vocabulary_.counts.sum() == 3 * 550_000
+
+
+def test_words_are_the_terms_that_all_learning_has():
+    text = "Cafe\u0301 re-opened. It sold 東京 tea!\tYes" + " z" * 3 + " " + "q" * 300
+    found = list(corpus.sentences(text))
+    assert found == [
+        ["cafe\u0301", "re", "opened"],
+        ["it", "sold", "東", "京", "tea"],
+        ["yes", "z", "z", "z"],
+    ]
+    assert [w.encode() for s in found for w in s] == [
+        folded for _, _, folded in terms(text.encode()) if len(folded) <= LONGEST
+    ]
+
+
+def test_a_long_text_is_cut_between_words(monkeypatch):
+    text = "one two. three four five " * 50
+    whole = [w for s in corpus.sentences(text) for w in s]
+    monkeypatch.setattr(corpus, "_LONGEST", 64)
+    assert [w for s in corpus.sentences(text) for w in s] == whole
+
+
+def test_vectors_of_words_that_were_cut_otherwise_are_refused(trained, tmp_path):
+    trained.save(tmp_path / "v")
+    about = json.loads((tmp_path / "v" / "vectors.json").read_bytes())
+    for change in ({"form": "salient.vectors.v1"}, {"cut": "other"}):
+        (tmp_path / "v" / "vectors.json").write_text(json.dumps(about | change))
+        with pytest.raises(Corrupt, match="train them again"):
+            KeyedVectors.open(tmp_path / "v")
 
 
 @pytest.mark.parametrize(

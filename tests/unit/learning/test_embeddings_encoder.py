@@ -28,7 +28,7 @@ def test_words_of_ones_own_encode_texts(folder):
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), [1, 1, 1, 0, 0], atol=1e-5)
     assert rows[0] @ rows[1] > rows[0] @ rows[2]
     np.testing.assert_array_equal(encoder.encode(["law, court"])[0], rows[2])
-    assert encoder.component.startswith("salient.words.v1@")
+    assert encoder.component.startswith("salient.words.v2@")
     assert open_encoder(f"vectors:{folder}").version == encoder.version
 
 

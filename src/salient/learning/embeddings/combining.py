@@ -10,63 +10,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salient.errors import Corrupt
+from salient.kernels import changes_summed, row_changes
 from salient.model import columns
 
 HOW = ("combined", "mean", "sum")
 _ROWS = 1024  # at a time: what stays in the nearer caches
-_PARTS = 32_767
+_NEAR_ONE = 0.02  # a direction that takes less off a sum than this is left as it is
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Delta:
     """What a worker changed in a table.
 
-    `rows` are numbers in order, (n,) int32; `values` (n, width): int16, in parts of `scales`, (n,)
-    float32, which are each row's largest change over 32,767: half the bytes, and more exact than
-    float16, which also takes ten times as long to read; or, without scales, the new rows as float32.
+    `rows`, `values` and `scales` are those of `row_changes`; or, without scales, `values` are the new
+    rows themselves, float32, for when nobody else changed any.
     """
 
     rows: NDArray[np.int32]
-    values: NDArray[np.int16] | NDArray[np.float32]
-    scales: NDArray[np.float32] | None
+    values: NDArray[np.int16] | Floats
+    scales: Floats | None
+    weight: float = 1.0
 
     @classmethod
-    def between(
-        cls, base: NDArray[np.float32], after: NDArray[np.float32], *, exact: bool = False
-    ) -> Delta:
-        """Args: exact: keep the new rows whole, for when nobody else changed any."""
-        rows, values, scales = [], [], []
-        for first in range(0, len(base), _ROWS):
-            change = after[first : first + _ROWS] - base[first : first + _ROWS]
-            largest = np.maximum(change.max(axis=1), -change.min(axis=1))
-            changed = np.flatnonzero(largest)
-            rows.append((changed + first).astype(np.int32))
-            if exact:
-                values.append(after[first : first + _ROWS][changed])
-                continue
-            if len(changed) < len(change):
-                change, largest = change[changed], largest[changed]
-            scale = np.maximum(largest / _PARTS, np.float32(1e-38))
-            change /= scale[:, None]
-            values.append(np.rint(change, out=change).astype(np.int16))
-            scales.append(scale)
-        width = base.shape[1]
-        none = np.zeros((0, width), np.float32 if exact else np.int16)
-        return cls(
-            np.concatenate([np.zeros(0, np.int32), *rows]),
-            np.concatenate([none, *values]),
-            None if exact else np.concatenate([np.zeros(0, np.float32), *scales]),
-        )
+    def between(cls, base: Floats, after: Floats, *, exact: bool = False) -> Delta:
+        if not exact:
+            return cls(*row_changes(base, after))
+        changed = [
+            np.flatnonzero((after[i : i + _ROWS] != base[i : i + _ROWS]).any(axis=1)) + i
+            for i in range(0, len(base), _ROWS)
+        ]
+        rows = np.concatenate([np.zeros(0, np.int64), *changed])
+        return cls(rows.astype(np.int32), after[rows], None)
 
     def part(self, low: int, high: int) -> Delta:
         """Of rows low to high, half-open, numbered from there."""
         a, b = np.searchsorted(self.rows, [low, high])
         scales = None if self.scales is None else self.scales[a:b]
-        return Delta((self.rows[a:b] - low).astype(np.int32), self.values[a:b], scales)
+        rows = (self.rows[a:b] - low).astype(np.int32)
+        return Delta(rows, self.values[a:b], scales, self.weight)
+
+    def _as_change(self, base: Floats) -> tuple[NDArray[np.int32], Any, Any, float]:
+        if self.scales is not None:
+            return self.rows, self.values, self.scales, self.weight
+        change = row_changes(
+            np.ascontiguousarray(base[self.rows]), np.asarray(self.values, np.float32)
+        )
+        return self.rows[change[0]], change[1], change[2], self.weight
 
 
-def dump(deltas: dict[str, Delta], header: dict[str, object]) -> bytes:
-    arrays: dict[str, NDArray[Any]] = {}
+def dump(
+    deltas: dict[str, Delta], header: dict[str, object], more: dict[str, NDArray[Any]] | None = None
+) -> bytes:
+    """Args: more: arrays to put beside them."""
+    arrays: dict[str, NDArray[Any]] = dict(more or {})
     for name, delta in deltas.items():
         arrays |= {f"{name}.rows": delta.rows, f"{name}.values": delta.values}
         if delta.scales is not None:
@@ -76,72 +74,94 @@ def dump(deltas: dict[str, Delta], header: dict[str, object]) -> bytes:
 
 def load(
     data: bytes | memoryview, names: Sequence[str]
-) -> tuple[dict[str, object], dict[str, Delta]]:
-    """Raises: Corrupt."""
+) -> tuple[dict[str, object], dict[str, Delta], dict[str, NDArray[Any]]]:
+    """The header, the deltas, and all arrays. Raises: Corrupt."""
     header, arrays = columns.load(data)
     try:
-        return header, {
+        deltas = {
             n: Delta(arrays[f"{n}.rows"], arrays[f"{n}.values"], arrays.get(f"{n}.scales"))
             for n in names
         }
     except KeyError as exc:
         raise Corrupt("a worker's delta lacks a table", tables=list(names)) from exc
+    return header, deltas, arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """How strongly rows are drawn to where their worker's text wants them, so that going on changes less.
+
+    `steps` is, for each row, the learning rate summed over the updates that one worker made of it, (n_rows,);
+    `spread` (width, width) the curvature of one update: the mean of s (1 - s) times the sum of the outer
+    products of the rows that it is predicted against.
+    """
+
+    steps: Floats
+    spread: NDArray[np.float64]
+
+    def part(self, low: int, high: int) -> Pull:
+        return Pull(self.steps[low:high], self.spread)
 
 
 def combine(
-    base: NDArray[np.float32], deltas: Sequence[Delta], how: str = "combined"
-) -> NDArray[np.float32]:
+    base: Floats, deltas: Sequence[Delta], how: str = "combined", pull: Pull | None = None
+) -> Floats:
     """One new table of a base and what several made of it.
 
-    Row by row: of N changes with sum S, what is added is S / (1 + (N - 1) c), where c is how parallel
-    they are: the mean product of two of them over their mean square, between 0 and 1. Orthogonal ones
-    are added; equal ones are averaged; a row that one alone changed is as that one left it.
+    What N workers would have done one after another is reckoned from what they did beside one another.
+    A row that moves by gradient steps against a loss of curvature H comes 1 - exp(-a) of the way to its
+    optimum, direction by direction, a the steps times H; one worker with N times the steps comes
+    1 - exp(-N a) of the way. So of the sum of N changes it is (1 - exp(-N a)) / (N (1 - exp(-a))) that
+    is added: all of it where a is small (rare words, most directions), a mean where it is large (the few
+    directions that all predictions share, in which N workers learn the same N times). H is one for all rows of
+    a table but for the steps, and is measured (`Pull`). A row that one alone changed is as that one left it.
 
     Args:
         how: `mean` divides by N always, `sum` never: for comparison.
+        pull: without it, all is as if the steps were few.
 
-    Source: after the model combiner of Maleki et al. 2017, arXiv:1705.08030, reduced to one number a row.
+    Source: ours; the aim is that of Maleki et al. 2017, arXiv:1705.08030, and of Adasum, Maleki et al.
+        2020, arXiv:2006.02924, which take curvature from the angles of the changes themselves.
     """
-    if len(deltas) == 1 and deltas[0].scales is None:
+    if len(deltas) == 1 and deltas[0].scales is None and deltas[0].weight == 1.0:
         made = np.array(base)
         made[deltas[0].rows] = deltas[0].values
         return made
+    changes = [d._as_change(base) for d in deltas]
+    values, vectors = np.zeros(0), np.zeros((base.shape[1], 0), np.float32)
+    if how == "combined" and pull is not None and np.isfinite(pull.spread).all():
+        values, found = np.linalg.eigh(pull.spread)
+        values, vectors = values[::-1].clip(0), found[:, ::-1].astype(np.float32)
     made = np.empty_like(base)
     for low in range(0, len(base), _ROWS):
         high = min(low + _ROWS, len(base))
-        parts = [d.part(low, high) for d in deltas]
-        made[low:high] = _combined(np.asarray(base[low:high]), parts, how)
+        sums, n = changes_summed(low, high, base.shape[1], changes)
+        if how == "mean":
+            sums /= np.maximum(n, 1)[:, None]
+        elif how == "combined" and pull is not None:
+            _eased(sums, n, pull.steps[low:high], values, vectors)
+        np.add(base[low:high], sums, out=made[low:high])
     return made
 
 
-def _combined(base: NDArray[np.float32], deltas: Sequence[Delta], how: str) -> NDArray[np.float32]:
-    sums = np.zeros_like(base)
-    squares = np.zeros(len(base), np.float32)
-    n = np.zeros(len(base), np.float32)
-    for delta in deltas:
-        change = delta.values.astype(np.float32)
-        if delta.scales is None:
-            change -= base[delta.rows]
-        else:
-            change *= delta.scales[:, None]
-        squares_of = np.einsum("ij,ij->i", change, change)
-        if len(delta.rows) == len(base):
-            sums += change
-            squares += squares_of
-            n += 1
-            continue
-        sums[delta.rows] += change  # a worker has a row once
-        squares[delta.rows] += squares_of
-        n[delta.rows] += 1
-    several = n > 1
-    divisor = np.ones(len(base), np.float32)
-    if how == "mean":
-        divisor[several] = n[several]
-    elif how == "combined":
-        total = np.einsum("ij,ij->i", sums, sums)[several]
-        square, others = squares[several], n[several] - 1
-        parallel = (total - square) / np.maximum(others * square, 1e-30)
-        divisor[several] = 1 + others * parallel.clip(0, 1)
-    sums /= divisor[:, None]
-    sums += base
-    return sums
+def _eased(
+    sums: Floats, n: NDArray[np.int32], steps: Floats, values: NDArray[np.float64], vectors: Floats
+) -> None:
+    """Take off sums what N workers learned more than once.
+
+    (1 - exp(-N a)) / (N (1 - exp(-a))) is near 1/N + (1 - 1/N) / (1 + N a / 2), which has its ends and its
+    slope at 0, and costs one division.
+    """
+    most = int(n.max(initial=0))
+    if most < 2:
+        return
+    far = values * float(steps.max(initial=0)) * most / 2 > _NEAR_ONE
+    n_far = int(far.sum())  # they are in order
+    if not n_far:
+        return
+    several = np.maximum(n, 1).astype(np.float32)[:, None]
+    less = (several * steps[:, None] / 2) * values[:n_far].astype(np.float32)
+    less /= 1 + less  # 1 - 1 / (1 + N a / 2)
+    less *= 1 - 1 / several
+    toward = vectors[:, :n_far]
+    sums -= ((sums @ toward) * less) @ toward.T

@@ -13,32 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salient.errors import Corrupt, InvalidInput
+from salient.kernels import term_sentences
+from salient.kernels.sentences import LONGEST
 from salient.learning.embeddings.vocabulary import Vocabulary
 
 Sentence = Sequence[str]
 Told = Callable[[str, int, int], None]
 """Called with a stage's name, how far it is, and of how much (0 if nobody knows)."""
 
-_WORD = re.compile(r"\w+")
-_END = re.compile(r"[\n\r\t]+|(?<=[.!?])\s+")
+CUT = "terms.1"
+"""How text is cut into words: what is saved says so, since vectors are of words that were cut this way."""
+
 _SPACE = re.compile(r"\s")
 _LONGEST = 1_000_000  # characters looked at at a time
-LONGEST_WORD = 200  # characters; what is longer is no word
 
 
 def sentences(text: str) -> Iterator[list[str]]:
-    """Words of each sentence, casefolded; a sentence ends at a line's end or after a full stop."""
+    """Terms of each sentence, as `term_sentences` has it; also between pieces of a long text."""
     first = 0
     while first < len(text):
         last = first + _LONGEST
         if last < len(text):
-            space = _SPACE.search(text, last, last + LONGEST_WORD + 1)
+            space = _SPACE.search(text, last, last + LONGEST + 1)
             last = last if space is None else space.start()
-        piece, first = text[first:last], last
-        for part in _END.split(piece):
-            words = [w for w in _WORD.findall(part.casefold()) if len(w) <= LONGEST_WORD]
-            if words:
-                yield words
+        yield from term_sentences(text[first:last])
+        first = last
 
 
 def checked(texts: Iterable[object]) -> Iterator[str]:

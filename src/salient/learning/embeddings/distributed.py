@@ -7,24 +7,25 @@ follows from):
     text/N, text                   shards of the text; `text` is there when all are
     counts/N                       words of a shard; merged to `vocabulary`
     numbers/V/N                    a shard as numbers of the vocabulary V
-    base/R-D/L                     tables of round R, by range of rows L
-    deltas/R-D/T                   what task T of round R changed from the base with digest D
+    ranges/B/L                     tables of the base B, by range of rows L
+    deltas/R-B/T                   what task T of round R changed from the base B
     rounds/R                       what round R begins with: its base, what is trained; the commit
 
 A worker that dies leaves nothing, or a whole delta that the next one finds; a duplicate finds the delta
-and does nothing; a delta of another base is under another name, so that a late one changes nothing. The
-shards of tasks that gave none are trained on in a later round.
+and does nothing. The shards of a task that gave none are trained on in a later round; should its delta come
+late, but before that, it is combined with those of that round at half its weight, since it is of a base that
+is a round older (Zhang et al. 2016, arXiv:1511.05950), and its shards are done. One that comes later still
+changes nothing: its name is of a base that nobody asks for.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 import zlib
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -35,8 +36,9 @@ from numpy.typing import NDArray
 from salient import log
 from salient.errors import Conflict, Error, InvalidInput, NotFound, Unavailable, Unsupported
 from salient.learning.embeddings import combining, corpus
-from salient.learning.embeddings.combining import Delta
+from salient.learning.embeddings.combining import Delta, Pull
 from salient.learning.embeddings.corpus import Told
+from salient.learning.embeddings.curvature import spreads, updates
 from salient.learning.embeddings.model import WordVectors, _silent
 from salient.learning.embeddings.training import Parameters, Tables, Trainer, n_words
 from salient.learning.embeddings.vocabulary import Vocabulary, VocabularyCounter
@@ -48,7 +50,7 @@ _log = log.get(__name__)
 
 TABLES = ("inputs", "outputs")
 _ATTEMPTS = 5
-_FASTEST = 4.0
+_LONGEST = 8  # times a first round's length
 _MERGED = 16  # counts a task takes together
 _ROUNDS_KEPT = 2
 
@@ -61,16 +63,19 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     shards: tuple[int, ...] = ()
     round: int = 0
     base: str = ""
+    next: str = ""
+    """What the base is called that is combined."""
     epoch: int = 0
     seen: int = 0
     total: int = 0
     exact: bool = False
-    faster: float = 1.0
-    """By how much the learning rate is raised."""
+    words: int = 0
+    """How many each worker of a round trained on, about."""
     how: str = "combined"
     low: int = 0
     high: int = 0
-    deltas: tuple[int, ...] = ()
+    deltas: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +84,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     words: int = 0
     loss: float = 0.0
     pairs: int = 0
-    digest: str = ""
     cpu_s: float = 0.0
     apart_s: float = 0.0
     """Of `cpu_s`, what was not training: reading the base, writing the delta."""
@@ -94,6 +98,14 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     ranges: tuple[tuple[int, int], ...] = ()
 
 
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that gave nothing in its round: where its delta would be, and of which shards."""
+
+    delta: str
+    shards: tuple[int, ...]
+    round: int
+
+
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """What a round begins with: committed by being written."""
 
@@ -106,6 +118,9 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     loss: float = 0.0
     tasks: int = 0
+    late: int = 0
+    """Deltas that came after their round and were counted."""
+    missing: tuple[Missing, ...] = ()
     cpu_s: float = 0.0
     apart_s: float = 0.0
 
@@ -121,6 +136,8 @@ class _Worker:
         self._setup: Setup = msgspec.convert(setup, Setup) if isinstance(setup, dict) else setup
         self._store = _Store(blobs, self._setup.prefix)
         self._trainer: tuple[Vocabulary, Trainer] | None = None
+        self._updates: dict[str, NDArray[np.float64]] | None = None
+        self._tables: Tables | None = None
 
     def __call__(self, task: Any) -> Answer:
         task = msgspec.convert(task, Task) if isinstance(task, dict) else task
@@ -136,6 +153,26 @@ class _Worker:
             vocabulary = self._store.vocabulary()
             self._trainer = vocabulary, Trainer(self._setup.parameters, vocabulary)
         return self._trainer
+
+    def _copied(self, base: dict[str, NDArray[np.float32]]) -> Tables:
+        """In memory that is kept from round to round: to ask for it anew takes longer than to fill it."""
+        if self._tables is None:
+            none = np.zeros((0, self._setup.parameters.width), np.float32)
+            self._tables = Tables(
+                np.empty_like(base["inputs"]), np.empty_like(base["outputs"]), none
+            )
+        for name in TABLES:
+            np.copyto(getattr(self._tables, name), base[name])
+        return self._tables
+
+    def _steps(self, task: Task) -> dict[str, NDArray[np.float32]]:
+        """The learning rate summed over a worker's updates of each row."""
+        vocabulary, trainer = self._known()
+        if self._updates is None:
+            self._updates = updates(self._setup.parameters, vocabulary, trainer)
+        rates = trainer.rates(task.seen, task.words * len(task.deltas), task.total)
+        steps = sum(rates) / 2 * task.words
+        return {name: (n * steps).astype(np.float32) for name, n in self._updates.items()}
 
     def _count(self, task: Task) -> Answer:
         counter = VocabularyCounter(max(self._setup.parameters.max_words, 1000))
@@ -158,7 +195,7 @@ class _Worker:
         return Answer(words=n_words(numbers))
 
     def _train(self, task: Task) -> Answer:
-        key = _delta(task, task.number)
+        key = _delta(task)
         if self._store.has(key):
             header = columns.load(self._store.view(key))[0]
             return Answer(
@@ -166,8 +203,8 @@ class _Worker:
             )
         began = time.process_time()
         vocabulary, trainer = self._known()
-        base = self._store.base(task.round, task.base, self._setup.ranges)
-        tables = Tables(base["inputs"].copy(), base["outputs"].copy(), base["inputs"][:0].copy())
+        base = self._store.base(task.base, len(self._setup.ranges))
+        tables = self._copied(base)
         read_s = time.process_time() - began
         words, loss, pairs, seen = 0, 0.0, 0, task.seen
         for shard in task.shards:
@@ -177,7 +214,6 @@ class _Worker:
             rates = trainer.rates(
                 seen, size * (1 if task.exact else self._setup.workers), task.total
             )
-            rates = (rates[0] * task.faster, rates[1] * task.faster)
             done = trainer.train(tables, numbers, rates, (task.epoch, shard))
             words, loss, pairs = words + size, loss + done[1], pairs + done[2]
             seen += size * (1 if task.exact else self._setup.workers)
@@ -187,25 +223,46 @@ class _Worker:
             for name in TABLES
         }
         header = {"words": words, "loss": loss, "pairs": pairs}
-        self._store.once(key, combining.dump(deltas, header))
+        more = {}
+        if not task.exact:
+            found = spreads(self._setup.parameters, vocabulary, trainer, tables)
+            more = {f"{name}.spread": value for name, value in found.items()}
+        self._store.once(key, combining.dump(deltas, header, more))
         apart = read_s + time.process_time() - began
         return Answer(words=words, loss=loss, pairs=pairs, apart_s=apart)
 
     def _combine(self, task: Task) -> Answer:
-        """The next base's rows of a range; its name has what it follows from."""
+        """A range of the next base, whose name says what it is made of."""
         began = time.process_time()
-        base = self._store.range(task.round, task.base, task.number)
-        n_inputs = _inputs(self._setup)
-        parts: dict[str, list[Delta]] = {name: [] for name in TABLES}
-        for number in task.deltas:
-            found = combining.load(self._store.view(_delta(task, number)), TABLES)[1]
-            parts["inputs"].append(found["inputs"].part(task.low, min(task.high, n_inputs)))
-            parts["outputs"].append(found["outputs"].part(task.low, task.high))
-        made = {name: combining.combine(base[name], parts[name], task.how) for name in TABLES}
-        data = columns.dump(made, {})
-        digest = hashlib.sha256(data).hexdigest()
-        self._store.once(f"ranges/{digest}", data)
-        return Answer(digest=digest, apart_s=time.process_time() - began)
+        name = _range(task.next, task.number)
+        if not self._store.has(name):
+            base = self._store.range(task.base, task.number)
+            ends = {"inputs": min(task.high, _inputs(self._setup)), "outputs": task.high}
+            parts: dict[str, list[Delta]] = {name: [] for name in TABLES}
+            found: dict[str, list[NDArray[Any]]] = {name: [] for name in TABLES}
+            for key, weight in zip(task.deltas, task.weights, strict=True):
+                deltas, arrays = combining.load(self._store.view(key), TABLES)[1:]
+                for table in TABLES:
+                    part = deltas[table].part(task.low, ends[table])
+                    parts[table].append(replace(part, weight=weight))
+                    spread = arrays.get(f"{table}.spread")
+                    if spread is not None and np.isfinite(spread).all():
+                        found[table].append(spread)
+            steps = self._steps(task) if len(task.deltas) > 1 else {}
+            made = {}
+            for table in TABLES:
+                pull = None
+                if steps and found[table]:
+                    spread = np.mean(found[table], axis=0)
+                    pull = Pull(steps[table][task.low : ends[table]], spread)
+                made[table] = combining.combine(base[table], parts[table], task.how, pull)
+            self._store.once(name, columns.dump(made, {}))
+        return Answer(apart_s=time.process_time() - began)
+
+
+def _named(before: str, what: Any) -> str:
+    """A name for what follows from both."""
+    return hashlib.sha256(msgspec.json.encode([before, what])).hexdigest()
 
 
 def _inputs(setup: Setup) -> int:
@@ -216,8 +273,12 @@ def _numbers(vocabulary: Vocabulary, shard: int) -> str:
     return f"numbers/{vocabulary.digest[:16]}/{shard:06}"
 
 
-def _delta(task: Task, number: int) -> str:
-    return f"deltas/{task.round:06}-{task.base[:16]}/{number:06}"
+def _delta(task: Task) -> str:
+    return f"deltas/{task.round:06}-{task.base[:16]}/{task.number:06}"
+
+
+def _range(base: str, number: int) -> str:
+    return f"ranges/{base}/{number:06}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,24 +316,15 @@ class _Store:
     def numbers(self, vocabulary: Vocabulary, shard: int) -> NDArray[np.int32]:
         return np.frombuffer(self.view(_numbers(vocabulary, shard)), "<i4")
 
-    def range(self, number: int, base: str, which: int) -> dict[str, NDArray[Any]]:
-        names = msgspec.json.decode(self.get(f"base/{base}"), type=list[str])
-        return columns.load(self.view(f"ranges/{names[which]}"))[1]
+    def range(self, base: str, number: int) -> dict[str, NDArray[Any]]:
+        return columns.load(self.view(_range(base, number)))[1]
 
-    def base(
-        self, number: int, base: str, ranges: Sequence[tuple[int, int]]
-    ) -> dict[str, NDArray[np.float32]]:
+    def base(self, base: str, n_ranges: int) -> dict[str, NDArray[np.float32]]:
         """All tables of a base: one range is mapped, several are put together."""
-        parts = [self.range(number, base, i) for i in range(len(ranges))]
+        parts = [self.range(base, i) for i in range(n_ranges)]
         if len(parts) == 1:
             return parts[0]
         return {name: np.concatenate([p[name] for p in parts]) for name in TABLES}
-
-    def put_base(self, digests: Sequence[str]) -> str:
-        data = msgspec.json.encode(list(digests))
-        digest = hashlib.sha256(data).hexdigest()
-        self.once(f"base/{digest}", data)
-        return digest
 
 
 class DistributedTraining:
@@ -280,22 +332,23 @@ class DistributedTraining:
 
     - With one worker the result is that of `WordVectors.fit` on one thread, bit for bit.
     - A run that was stopped goes on from its last round when it is called again with the same prefix.
-    - Workers may come and go, die, or do a task twice: each counts once, and only what was made from the
-      round's own base; what is missing is made up for in a later round.
+    - Workers may come and go, die, or do a task twice: each shard counts once an epoch; what is missing is made
+      up for in a later round, by its own delta if that comes before its shards are asked for again.
     - Vocabulary, shards and tables are in the blob store; the coordinator holds the vocabulary.
     """
 
     def __init__(
         self, model: WordVectors, pool: Pool, place: Place, *, prefix: str, workers: int | None = None,
-        shards_a_task: int = 2, ranges: int = 1, how: str = "combined",
+        shards_a_task: int = 2, ranges: int | None = None, how: str = "combined",
     ) -> None:  # fmt: skip
         """Say what to train where.
 
         Args:
             prefix: of the run's blobs.
             workers: how many tasks a round has; the pool's slots by default.
-            shards_a_task: of `shard_words` words each: more between rounds costs less and learns worse.
-            ranges: reducers: how many parts the tables are combined in.
+            shards_a_task: of `shard_words` words each, at first; more as the rate falls. More between rounds costs
+                less and learns worse.
+            ranges: reducers: how many parts the tables are combined in; as many as workers by default.
             how: see `combining.combine`.
 
         Raises:
@@ -311,10 +364,16 @@ class DistributedTraining:
         if model.threads != 1:
             raise Unsupported("a worker has one thread: give more workers instead")
         self.workers = pool.slots if workers is None else workers
-        if min(self.workers, shards_a_task, ranges) < 1 or how not in combining.HOW:
+        if (
+            min(self.workers, shards_a_task, 1 if ranges is None else ranges) < 1
+            or how not in combining.HOW
+        ):
             raise InvalidInput("workers, shards_a_task and ranges are 1 and more")
         self._pool, self._store = pool, _Store(place.blobs, prefix)
-        self._shards_a_task, self._ranges, self._how = shards_a_task, ranges, how
+        self._shards_a_task, self._how = shards_a_task, how
+        self._ranges = self.workers if ranges is None else ranges
+        self._away_s = 0.0
+        self.path_s, self.path_apart_s = 0.0, 0.0
 
     def fit(self, X: Iterable[str | bytes], *, told: Told = _silent) -> WordVectors:  # noqa: N803 - scikit-learn's name
         """Train, or go on; X is not read when its shards are in the store.
@@ -324,13 +383,11 @@ class DistributedTraining:
             Unavailable: no task of a round came back though each was tried five times: call it again.
             InvalidInput: as `WordVectors.fit`.
         """
-        said = msgspec.json.encode([self.parameters, self.workers, self._shards_a_task, self._ranges, self._how])  # fmt: skip
+        said = msgspec.json.encode([corpus.CUT, self.parameters, self.workers, self._shards_a_task, self._ranges, self._how])  # fmt: skip
         self._store.once("parameters", said)
         if self._store.get("parameters") != said:
             raise Conflict("the run's prefix is taken by one with other parameters: use another", prefix=self._store.prefix)  # fmt: skip
-        n_shards = self._shards(X, told)
-        vocabulary = self._vocabulary(n_shards, told)
-        sizes = self._encoded(n_shards, vocabulary, told)
+        vocabulary, sizes = self.prepare(X, told=told)
         setup = Setup(
             prefix=self._store.prefix, parameters=self.parameters, workers=self.workers,
             ranges=self._cut(len(vocabulary)),
@@ -340,11 +397,23 @@ class DistributedTraining:
             state = self._round(setup, state, sizes)
             told("train", state.seen, state.total)
         self.last_ = state
-        base = self._store.base(state.number, state.base, setup.ranges)
+        self._store.blobs.delete_prefix(self._store.key("deltas/"))
+        base = self._store.base(state.base, len(setup.ranges))
         none = np.zeros((0, self.parameters.width), np.float32)
         tables = Tables(np.array(base["inputs"]), np.array(base["outputs"]), none)
         self.model._loss = state.loss
         return self.model._take(self.parameters, vocabulary, tables, None)
+
+    def prepare(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        told: Told = _silent,
+    ) -> tuple[Vocabulary, list[int]]:
+        """Cut the text in shards, count it and number it, as `fit` does first; the words of each shard."""
+        n_shards = self._shards(texts, told)
+        vocabulary = self._vocabulary(n_shards, told)
+        return vocabulary, self._encoded(n_shards, vocabulary, told)
 
     def _shards(self, texts: Iterable[str | bytes], told: Told) -> int:
         if not self._store.has("text"):
@@ -399,14 +468,12 @@ class DistributedTraining:
 
     def _first(self, setup: Setup, vocabulary: Vocabulary, sizes: list[int]) -> Round:
         tables = Tables.fresh(self.parameters, len(vocabulary))
-        digests = []
-        for low, high in setup.ranges:
+        base = _named(vocabulary.digest, self.parameters)
+        for number, (low, high) in enumerate(setup.ranges):
             arrays = {"inputs": tables.inputs[low:high], "outputs": tables.outputs[low:high]}
-            data = columns.dump(arrays, {})
-            digests.append(hashlib.sha256(data).hexdigest())
-            self._store.once(f"ranges/{digests[-1]}", data)
+            self._store.once(_range(base, number), columns.dump(arrays, {}))
         state = Round(
-            number=0, base=self._store.put_base(digests), epoch=0, left=tuple(range(len(sizes))), seen=0,
+            number=0, base=base, epoch=0, left=tuple(range(len(sizes))), seen=0,
             total=sum(sizes) * self.parameters.epochs,
         )  # fmt: skip
         self._store.once("rounds/000000", msgspec.json.encode(state))
@@ -418,71 +485,93 @@ class DistributedTraining:
 
     def _round(self, setup: Setup, state: Round, sizes: list[int]) -> Round:
         """Local training of the next shards, and one base made of all."""
-        a_round = self.workers * self._shards_a_task
-        chosen, left = state.left[:a_round], state.left[a_round:]
-        # Averages of N are N times as sure and go no further than one: the square root is the rule for
-        # batches (Krizhevsky 2014, arXiv:1404.5997), and without it eight workers lose a fifth.
+        began, self._away_s = time.process_time(), 0.0
+        late, left = self._late(state)
+        a_round = self.workers * self._a_task(state)
+        chosen, left = left[:a_round], left[a_round:]
         # Neighbours in the text go to different workers, so that each has of all.
         groups = [
             chosen[i :: self.workers] for i in range(self.workers) if chosen[i :: self.workers]
         ]
-        exact = len(groups) == 1
+        words = sum(sizes[s] for s in chosen)
+        at = Task(
+            kind="train", round=state.number, base=state.base, epoch=state.epoch, seen=state.seen, total=state.total,
+            exact=len(groups) == 1, how=self._how,
+        )  # fmt: skip
         tasks = [
-            Task(
-                kind="train", number=n, shards=group, round=state.number, base=state.base, epoch=state.epoch,
-                seen=state.seen, total=state.total, exact=exact,
-                faster=min(math.sqrt(len(groups)), _FASTEST),
-            )
-            for n, group in enumerate(groups)
-        ]  # fmt: skip
+            msgspec.structs.replace(at, number=n, shards=group) for n, group in enumerate(groups)
+        ]
         ends = self._some(setup, tasks)
-        missing = tuple(s for t in tasks if t.number not in ends for s in t.shards)
-        numbers = tuple(sorted(ends))
+        missing = [
+            Missing(delta=_delta(t), shards=t.shards, round=state.number)
+            for t in tasks
+            if t.number not in ends
+        ]
+        deltas = [(_delta(t), 1.0) for t in tasks if t.number in ends]
+        deltas += [(m.delta, 1 / (1 + state.number - m.round)) for m in late]
+        keys, weights = (tuple(v) for v in zip(*sorted(deltas), strict=True))
+        base = _named(state.base, [keys, weights, self._how])
         combined = self._all(
             setup,
             [
-                Task(
-                    kind="combine", number=i, round=state.number, base=state.base, low=low, high=high, deltas=numbers,
-                    how=self._how,
+                msgspec.structs.replace(
+                    at, kind="combine", number=i, next=base, low=low, high=high, deltas=keys, weights=weights,
+                    words=words // max(len(groups), 1),
                 )
                 for i, (low, high) in enumerate(setup.ranges)
             ],
         )  # fmt: skip
-        base = self._store.put_base([combined[i].digest for i in range(len(setup.ranges))])
-        left += missing
+        left += tuple(s for m in missing for s in m.shards)
         pairs = sum(e.pairs for e in ends.values())
+        done = sum(e.words for e in ends.values()) + sum(sizes[s] for m in late for s in m.shards)
+        slowest = max(ends.values(), key=lambda e: e.cpu_s, default=Answer())
+        reduced = max(e.cpu_s for e in combined.values())
         new = Round(
             number=state.number + 1, base=base, epoch=state.epoch + (not left),
-            left=left or tuple(range(len(sizes))), seen=state.seen + sum(e.words for e in ends.values()),
-            total=state.total, loss=sum(e.loss for e in ends.values()) / max(pairs, 1),
-            tasks=state.tasks + len(ends),
+            left=left or tuple(range(len(sizes))), seen=state.seen + done, total=state.total,
+            loss=sum(e.loss for e in ends.values()) / pairs if pairs else state.loss,
+            tasks=state.tasks + len(ends), late=state.late + len(late),
+            missing=tuple(missing + [m for m in state.missing if m not in late]),
             cpu_s=state.cpu_s + sum(e.cpu_s for e in [*ends.values(), *combined.values()]),
             apart_s=state.apart_s + sum(e.apart_s for e in [*ends.values(), *combined.values()]),
         )  # fmt: skip
         self._store.once(f"rounds/{new.number:06}", msgspec.json.encode(new))
-        self._sweep(state, new)
+        self._sweep(new)
+        own = time.process_time() - began - self._away_s + reduced
+        self.path_s += slowest.cpu_s + own
+        self.path_apart_s += slowest.apart_s + own
         # Another coordinator may have committed first: what is in the store is what counts.
         return msgspec.json.decode(self._store.get(f"rounds/{new.number:06}"), type=Round)
 
-    def _sweep(self, state: Round, new: Round) -> None:
-        """Deltas are done with, and all bases but the last ones."""
-        blobs, key = self._store.blobs, self._store.key
-        blobs.delete_prefix(key(f"deltas/{state.number:06}-"))
+    def _a_task(self, state: Round) -> int:
+        """Shards of a task: more as the rate falls, so that tables move as far in each round."""
+        left = 1 - state.seen / max(state.total, 1)
+        return min(int(self._shards_a_task / max(left, 1e-9)), _LONGEST * self._shards_a_task)
+
+    def _late(self, state: Round) -> tuple[list[Missing], tuple[int, ...]]:
+        """Deltas that came after their round while their shards still waited, and the shards without those."""
+        late: list[Missing] = []
+        left = list(state.left)
+        for missing in state.missing:
+            waiting = all(shard in left for shard in missing.shards)
+            if waiting and self._store.has(missing.delta):
+                late.append(missing)
+                left = [shard for shard in left if shard not in missing.shards]
+        return late, tuple(left)
+
+    def _sweep(self, new: Round) -> None:
+        """Deltas and bases that nobody can ask for any more are done with."""
         old = new.number - _ROUNDS_KEPT
         if old < 0:
             return
-        kept: set[str] = set()
-        for number in range(old + 1, new.number + 1):
-            round_ = msgspec.json.decode(self._store.get(f"rounds/{number:06}"), type=Round)
-            kept |= {round_.base, *msgspec.json.decode(self._store.get(f"base/{round_.base}"), type=list[str])}  # fmt: skip
-        gone = msgspec.json.decode(self._store.get(f"rounds/{old:06}"), type=Round)
         try:
-            names = msgspec.json.decode(self._store.get(f"base/{gone.base}"), type=list[str])
+            gone = msgspec.json.decode(self._store.get(f"rounds/{old:06}"), type=Round)
         except NotFound:
             return
-        for name in (*(f"ranges/{n}" for n in names if n not in kept), f"base/{gone.base}"):
-            if name.partition("/")[2] not in kept:
-                blobs.delete(key(name))
+        blobs, key = self._store.blobs, self._store.key
+        blobs.delete_prefix(key(f"ranges/{gone.base}/"))
+        if not any(m.round == old for m in new.missing):
+            blobs.delete_prefix(key(f"deltas/{old:06}-"))
 
     def _all(
         self, setup: Setup, tasks: Sequence[Task], stage: str = "", told: Told = _silent
@@ -505,6 +594,7 @@ class DistributedTraining:
             waiting = [t for t in tasks if t.number not in ends]
             if not waiting:
                 break
+            began = time.process_time()
             run: Generator[Any] = self._pool.run(
                 Recipe.of(worker, setup), [Item(t) for t in waiting]
             )
@@ -517,6 +607,7 @@ class DistributedTraining:
                         continue
                     error = getattr(end, "error", None)
                     _log.warning("embeddings.task_lost", kind=task.kind, number=task.number, why=str(error or getattr(end, "reason", "")))  # fmt: skip
+            self._away_s += time.process_time() - began
         if tasks and not ends:
             raise error or Unavailable("no worker came back: call it again")
         return ends

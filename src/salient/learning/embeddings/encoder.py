@@ -21,7 +21,7 @@ from salient.learning.vectors import Encoder
 class WordsEncoder(Encoder):
     """Weighted means of words' vectors; see `TextVectors`."""
 
-    name: ClassVar[str] = "salient.words.v1"
+    name: ClassVar[str] = "salient.words.v2"
 
     def __init__(self, folder: Path, digests: Mapping[str, str] | None = None) -> None:
         """Name a folder that `WordVectors.save` or `KeyedVectors.save` wrote.

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from salient.errors import Corrupt, InvalidInput, NotFound
 from salient.learning import mapped
+from salient.learning.embeddings.corpus import CUT
 from salient.learning.embeddings.vocabulary import Vocabulary, gram_buckets
 from salient.model import columns
 
 _ROWS = 16_384  # at a time: what a search over all words holds beside its result
 VOCABULARY, VECTORS, GRAMS, ABOUT = "vocabulary.columns", "vectors.npy", "grams.npy", "vectors.json"
+_FIRST, _FORM = "salient.vectors.v1", "salient.vectors.v2"
 Said = str | NDArray[np.float32]
 
 
@@ -152,7 +154,7 @@ class KeyedVectors:
         np.save(folder / VECTORS, np.ascontiguousarray(self.vectors, np.float32))
         if self.grams is not None:
             np.save(folder / GRAMS, np.ascontiguousarray(self.grams, np.float32))
-        said = {**about, "form": "salient.vectors.v1", "lengths": list(self.lengths)}
+        said = {**about, "form": _FORM, "cut": CUT, "lengths": list(self.lengths)}
         (folder / ABOUT).write_text(json.dumps(said, indent=1))
 
     @classmethod
@@ -234,8 +236,14 @@ def described(folder: Path) -> dict[str, Any]:
     """What a folder of vectors says of itself. Raises: NotFound, Corrupt."""
     try:
         about: dict[str, Any] = json.loads((folder / ABOUT).read_bytes())
-        if about["form"] != "salient.vectors.v1":
-            raise Corrupt("the folder is of another release", form=str(about["form"])[:40])
+        if about["form"] == _FIRST:
+            raise Corrupt(
+                "the vectors are of an earlier release, which cut words otherwise: train them again"
+            )
+        if about["form"] != _FORM or about["cut"] != CUT:
+            raise Corrupt(
+                "the vectors are of another release: train them again", form=str(about["form"])[:40]
+            )
     except FileNotFoundError as exc:
         raise NotFound(f"{folder} holds no vectors: salient embed train makes some") from exc
     except (OSError, ValueError, KeyError, TypeError) as exc:

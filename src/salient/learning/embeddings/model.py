@@ -55,7 +55,7 @@ class WordVectors(Parameterised):
     """Vectors of words by skip-gram or CBOW with negative sampling; scikit-learn's interface.
 
     - `fit` takes a stream once; memory is one shard, the vocabulary and the tables, whatever its length.
-    - Text is casefolded, and split in sentences at line ends and full stops.
+    - Words are terms, by sentence: see `salient.kernels.sentences`.
     - One thread and one seed give equal bits on one machine, stopped and resumed or not.
     - `fit` that raises leaves what was fitted before.
 
@@ -124,7 +124,10 @@ class WordVectors(Parameterised):
         """As `fit`, on documents that are sentences of words already; words hold no space."""
         parameters = self.parameters
         with _folder(checkpoint) as folder:
-            _agree(folder, {**msgspec.to_builtins(parameters), "phrases": self.phrases})
+            _agree(
+                folder,
+                {**msgspec.to_builtins(parameters), "phrases": self.phrases, "cut": corpus.CUT},
+            )
             spool = Spool(folder)
             if not spool.ready:
                 spool.fill(documents, parameters.shard_words, told)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salient.errors import Corrupt, InvalidInput
+from salient.kernels import term_numbers
 from salient.model import columns
 
 MOST_WORDS = 2_000_000  # counted at a time, some 300 MB
@@ -127,15 +128,8 @@ class Vocabulary:
         return digest.hexdigest()
 
     def numbers(self, sentences: Iterable[Sequence[str]]) -> NDArray[np.int32]:
-        """Sentences as the kernel reads them, each ended by -1; words that are not known are left out."""
-        made: list[int] = []
-        index = self.index.get
-        for sentence in sentences:
-            known = [n for n in map(index, sentence) if n is not None]
-            if known:
-                made += known
-                made.append(-1)
-        return np.array(made, np.int32)
+        """See `term_numbers`."""
+        return term_numbers(sentences, self.index)
 
     def keep(self, sample: float) -> NDArray[np.float32]:
         """The share of each word's uses that is trained on: sqrt(s / f) + s / f, at 0 all of them."""
