@@ -128,7 +128,10 @@ class Committer:
                 whole, parts = self._entries(outcome, rows[outcome.document_id], reading)
                 documents.append(whole)
                 passages.extend(parts)
-                text, names = str(whole.fields["text"]), (n.name_id for n in reading.names)
+                text, names = (
+                    str(whole.fields["text"]),
+                    ((n.name_id, n.n_mentions) for n in reading.names),
+                )
                 sketches[outcome.document_id] = sketch_of(text, outcome.title or "", names)
         with metrics.committing("index"):
             self._indexes.put(documents, passages)
@@ -266,7 +269,7 @@ class Committer:
             names = Reading.load(self._blobs.get(reading)).names
         except NotFound:
             return None
-        return sketch_of(whole, row.title or "", (n.name_id for n in names))
+        return sketch_of(whole, row.title or "", ((n.name_id, n.n_mentions) for n in names))
 
     def _forget(self, version: str) -> None:
         """Delete the bytes and artifacts of a version that no document has."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -24,7 +26,8 @@ LEAST: Final = 12
 
 _KEPT = 64  # numbers, and names, that are kept: the lesser hashes, so that two texts keep the same
 _TITLE = 32
-_TOLD = 3  # numbers or names, below which they tell nothing
+_TOLD = 3  # places of numbers or names, below which they tell nothing
+_LOST = 0.3  # of them, that may differ
 _NUMBER = re.compile(r"\d(?:[\d.,']*\d)+")
 
 _ALIKE = 0.5  # of the runs in common, from which the words are the same
@@ -32,6 +35,9 @@ _RETOLD = 0.2
 _PART = 0.15
 _WHOLE = 0.8  # of the shorter one's runs, from which it is a part of the longer
 _PART_LEAST = 40
+
+
+Counts = tuple[tuple[int, int], ...]
 
 
 class Why(StrEnum):
@@ -66,8 +72,9 @@ class Sketch(msgspec.Struct, frozen=True, array_like=True):
     lead: bytes
     """32 of 16 bits, of the first terms."""
     title: tuple[int, ...]
-    numbers: tuple[int, ...]
-    names: tuple[int, ...]
+    numbers: tuple[tuple[int, int], ...]
+    """What they are, in 32 bits, and how often they stand there."""
+    names: tuple[tuple[int, int], ...]
 
     def dump(self) -> str:
         """As text that fits into a column."""
@@ -97,12 +104,12 @@ class Sketch(msgspec.Struct, frozen=True, array_like=True):
         return sorted(found)
 
 
-def sketch_of(text: str, title: str, names: Iterable[str]) -> Sketch:
+def sketch_of(text: str, title: str, names: Iterable[tuple[str, int]]) -> Sketch:
     """Sketch a text.
 
     Args:
         text: without what pages repeat.
-        names: ids of the names that stand in it.
+        names: ids of the names that stand in it, and how often.
 
     Cost: one pass over the text, some 250 MB a second, and 0.1 to 0.2 ms.
     """
@@ -116,8 +123,8 @@ def sketch_of(text: str, title: str, names: Iterable[str]) -> Sketch:
         bins=bins[0].astype("<u2").tobytes(),
         lead=lead[0].astype("<u2").tobytes(),
         title=_hashes(title.encode("utf-8", "surrogatepass"))[:_TITLE],
-        numbers=_hashes(" ".join({re.sub(r"[.,']", "", n) for n in _NUMBER.findall(text)}).encode())[:_KEPT],
-        names=tuple(sorted({int(n[:8], 16) for n in names})[:_KEPT]),
+        numbers=_kept(Counter(zlib.crc32(re.sub(r"[.,']", "", n).encode()) for n in _NUMBER.findall(text))),
+        names=_kept({int(ident[:8], 16): n for ident, n in names}),
     )  # fmt: skip
 
 
@@ -151,34 +158,44 @@ def _why(one: Sketch, other: Sketch, alike: float, contained: float, shorter: in
     if shorter < LEAST:
         return None
     numbers, names = _agree(one.numbers, other.numbers), _agree(one.names, other.names)
-    told = min(1.0 if numbers is None else numbers, 1.0 if names is None else names)
+    if numbers is False or names is False:
+        return None
     if alike >= _ALIKE:
-        return Why.SAME if told >= 0.5 else None
-    if contained >= _WHOLE and shorter >= _PART_LEAST and told >= 0.7:
+        return Why.SAME
+    if contained >= _WHOLE and shorter >= _PART_LEAST:
         return Why.PART
-    if alike < _RETOLD or told < 0.6 or (numbers is None and names is None):
+    if alike < _RETOLD or (numbers is None and names is None):
         return None
     lead = float((np.frombuffer(one.lead, "<u2") == np.frombuffer(other.lead, "<u2")).mean())
     titled = _shared(one.title, other.title)
     return Why.RETOLD if lead >= 0.4 or titled >= 0.6 else None
 
 
-def _agree(one: tuple[int, ...], other: tuple[int, ...]) -> float | None:
-    """The share of the fewer that both have; None when there are too few to tell.
+def _agree(one: Counts, other: Counts) -> bool | None:
+    """Whether nearly all that the text with fewer names, or numbers, says of them the other says too.
 
-    Where one keeps only a part of its numbers, just those are compared that both would have kept.
+    Counted by how often they stand there: whoever changes words here and there seldom hits all places of a name, whoever
+    fills a pattern anew does. None when there are too few to tell. Where one keeps only a part of what it has, just those are
+    compared that both would have kept.
     """
-    least = min((kept[-1] for kept in (one, other) if len(kept) == _KEPT), default=None)
-    left = {n for n in one if least is None or n <= least}
-    right = {n for n in other if least is None or n <= least}
-    fewer = min(len(left), len(right))
-    return None if fewer < _TOLD else len(left & right) / fewer
+    least = min((kept[-1][0] for kept in (one, other) if len(kept) == _KEPT), default=None)
+    left = {k: n for k, n in one if least is None or k <= least}
+    right = {k: n for k, n in other if least is None or k <= least}
+    fewer = min(sum(left.values()), sum(right.values()))
+    if fewer < _TOLD:
+        return None
+    lost = fewer - sum(min(n, right.get(k, 0)) for k, n in left.items())
+    return lost <= max(1.0, _LOST * fewer)
 
 
 def _shared(one: tuple[int, ...], other: tuple[int, ...]) -> float:
     if min(len(one), len(other)) < _TOLD:
         return 0.0
     return len(set(one) & set(other)) / len(set(one) | set(other))
+
+
+def _kept(counted: Mapping[int, int]) -> Counts:
+    return tuple(sorted(counted.items())[:_KEPT])
 
 
 def _hashes(data: bytes) -> tuple[int, ...]:

@@ -46,4 +46,4 @@ def refilled(text, seed):
 
 def ids_of(who):
     """Ids as names have them."""
-    return [hashlib.sha256(w.encode()).hexdigest()[:20] for w in who]
+    return [(hashlib.sha256(w.encode()).hexdigest()[:20], 2) for w in who]

@@ -111,3 +111,15 @@ def test_many_numbers_are_kept_as_few_that_can_be_compared():
 def test_what_is_no_sketch_is_said_to_be_none(data):
     with pytest.raises(Corrupt):
         Sketch.load(data)
+
+
+def test_agreements_of_one_pattern_with_other_suppliers_are_no_copies():
+    said = (
+        "This Supply Agreement is made on {0} March 2021 between Company Number {0} Ltd (the Supplier) and Halden Maritime AS "
+        "(the Buyer). The Buyer takes {1} pumps. This Agreement is governed by the laws of Norway. "
+    ) * 5
+    made = [
+        sketch_of(said.format(n, n + 1), "Supply Agreement", [(f"{n:08x}", 5), ("aaaaaaaa", 5), ("bbbbbbbb", 5)])
+        for n in (11, 12)
+    ]  # fmt: skip
+    assert why(*made) is None
