@@ -130,8 +130,7 @@ class Copies:
         )
         pairs: dict[tuple[str, str], dict[str, Any]] = {}
         for ident, candidates in chosen.items():
-            self._judged(ident, [c for c in candidates if c in known], known, pairs)
-        self._forget_lost(tx, keys, chosen, known)
+            self._judged(ident, candidates, known, pairs)
         tx.run(
             sql.drop_pair,
             [{k: p[k] for k in ("workspace", "one", "other")} for p in pairs.values()],
@@ -174,21 +173,6 @@ class Copies:
         while len(self._known) > _KNOWN:
             self._known.popitem(last=False)
         return found
-
-    def _forget_lost(
-        self,
-        tx: Transaction,
-        keys: Mapping[str, Sequence[int]],
-        chosen: Mapping[str, Sequence[str]],
-        known: Mapping[str, Sketch],
-    ) -> None:
-        """Drop what is left of documents that went while another process looked them up."""
-        lost = {c for candidates in chosen.values() for c in candidates if c not in known}
-        for ident, candidates in chosen.items():
-            for gone in lost.intersection(candidates):
-                self._drop_bands(tx, gone, keys[ident])
-        for some in _chunks(sorted(lost)):
-            self._part(tx, some)
 
     def _drop_bands(self, tx: Transaction, ident: str, keys: Sequence[int]) -> None:
         if keys:

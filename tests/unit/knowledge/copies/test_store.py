@@ -155,19 +155,6 @@ def test_a_kill_between_two_transactions_costs_nothing(desk, monkeypatch):
     assert {first: len(m) for first, m in again.groups().items()} == {"s01x00": 8}
 
 
-def test_a_document_that_goes_while_it_is_looked_up_leaves_no_candidate(desk):
-    desk.put(*site(1, 2))
-    with desk.tables.transaction() as tx:  # as another process would, after the bands were read
-        tx.run(Query("DELETE FROM sketch WHERE document_id = 's01x00'"))
-    other = Desk(desk.tables)
-    other.put(*site(1, 1, start=5))
-    assert other.groups()["s01x01"] == ["s01x01", "s01x05"]
-    with desk.tables.read() as tx:
-        left = tx.value(Query("SELECT COUNT(*) FROM sketch_band WHERE document_id = 's01x00'"))
-        own = tx.value(Query("SELECT COUNT(*) FROM sketch_band WHERE document_id = 's01x01'"))
-    assert left < own
-
-
 def test_what_is_printed_on_every_page_makes_no_long_lists(desk, monkeypatch):
     monkeypatch.setattr(module, "_MOST", 5)
     notice = stories.story(50, 70)  # the same beginning of very many documents
