@@ -49,7 +49,8 @@ _SCHEMA = (
     # Writers take turns, so that numbers rise in the order of commits.
     "create table if not exists change (number integer primary key autoincrement,"
     " collection text not null, id text not null, deleted integer not null)",
-    "create index if not exists change_by_collection on change (collection, number)",
+    # Earlier releases had it. Who follows a feed looks at what came since, whatever the collection; writers paid for it.
+    "drop index if exists change_by_collection",
     "create table if not exists feed (name text not null)",
     *(
         f"create trigger if not exists record_{event} after {event} on record begin"
