@@ -209,3 +209,25 @@ def test_deleted_documents_leave_no_labels(data, workspace, tmp_path):
     for bad in ({"scheme": "a/b"}, {"scheme": ""}, {"labels": [" "]}, {"labels": [""]}):
         with pytest.raises(InvalidInput):
             workspace.call("labels.set", **{"ids": [named(workspace, 1)[0]], "labels": ["x"]} | bad)
+
+
+def test_a_file_of_labels_is_taken_whole_or_not_at_all(data, workspace, tmp_path):
+    names = {d.name for d in workspace.documents(limit=1000).documents}
+    known = next(name for name in names if name.endswith("01.txt"))
+    for text, told in (
+        (f"document,label\n{known},x\nnobody.txt,y\n", "no document is called 'nobody.txt'"),
+        (f"document,label\n{known},x\n{known}\n", "has no 'label'"),
+    ):
+        (tmp_path / "some.csv").write_text(text)
+        done = CliRunner().invoke(cli, ["labels", "import", str(tmp_path / "some.csv"), "-s", "whole", "--data-dir", str(data)])  # fmt: skip
+        assert told in str(done.exception)
+    assert workspace.call("labels.list", scheme="whole").total == 0
+    (tmp_path / "some.csv").write_text(f"document,label\n{known},x\n")
+    run(data, "labels", "import", tmp_path / "some.csv", "-s", "whole")
+    assert [(c.label, c.people) for c in workspace.call("labels.list", scheme="whole").counts] == [
+        ("x", 1)
+    ]
+    with pytest.raises(NotFound):
+        workspace.call("classify.predict", model="nobody")
+    with pytest.raises(InvalidInput):
+        workspace.call("classify.train", name="x", by="anything")

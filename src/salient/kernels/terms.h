@@ -301,8 +301,9 @@ typedef struct {
 typedef struct {
     uint32_t *raw; /* a column each feature, its sign in the highest bit */
     int64_t raw_room, n_raw;
-    uint32_t *keys; /* open addressing over columns: slot -> place in `columns` + 1 */
+    uint32_t *keys; /* open addressing over columns: slot -> before + place in `columns` + 1 */
     int64_t slots_room;
+    uint32_t before; /* what is in slots of texts before is no larger: so none has to be cleared */
     uint32_t *columns;
     int32_t *values;
     int64_t room, n;
@@ -347,35 +348,40 @@ static inline int salient_bag_summed(salient_bag *bag)
             return -1;
         bag->room = room;
     }
-    while (slots < 4 * n)
+    /* So many that hardly any two meet: a look that fails is a branch that nobody foresees. */
+    while (slots < 16 * n)
         slots *= 2;
-    if (slots > bag->slots_room) {
-        free(bag->keys);
-        bag->keys = malloc(slots * sizeof *bag->keys);
-        bag->slots_room = bag->keys ? slots : 0;
-        if (!bag->keys)
-            return -1;
+    if (slots > bag->slots_room || bag->before > UINT32_MAX - (uint32_t)n - 1) {
+        if (slots > bag->slots_room) {
+            free(bag->keys);
+            bag->keys = malloc(slots * sizeof *bag->keys);
+            bag->slots_room = bag->keys ? slots : 0;
+            if (!bag->keys)
+                return -1;
+        }
+        memset(bag->keys, 0, bag->slots_room * sizeof *bag->keys);
+        bag->before = 0;
     }
-    uint32_t *keys = bag->keys, *columns = bag->columns, used = 0;
+    uint32_t *keys = bag->keys, *columns = bag->columns, used = 0, before = bag->before;
     int32_t *values = bag->values;
     const uint32_t *raw = bag->raw;
-    memset(keys, 0, slots * sizeof *keys);
     for (int64_t i = 0; i < n; i++) {
         uint32_t column = raw[i] & 0x7fffffff;
         int64_t slot = column & (slots - 1);
         int32_t sign = 1 - (int32_t)(raw[i] >> 31 << 1);
-        for (; keys[slot]; slot = (slot + 1) & (slots - 1))
-            if (columns[keys[slot] - 1] == column)
+        for (; keys[slot] > before; slot = (slot + 1) & (slots - 1))
+            if (columns[keys[slot] - before - 1] == column)
                 break;
-        if (keys[slot])
-            values[keys[slot] - 1] += sign;
+        if (keys[slot] > before)
+            values[keys[slot] - before - 1] += sign;
         else {
             columns[used] = column;
             values[used] = sign;
-            keys[slot] = ++used;
+            keys[slot] = before + ++used;
         }
     }
     bag->n = used;
+    bag->before = before + used;
     return 0;
 }
 

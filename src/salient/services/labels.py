@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from heapq import nsmallest
+from itertools import islice
 from typing import Annotated
 
 from pydantic import Field
@@ -132,21 +135,31 @@ def forget(request: ForgetPredictions, context: Context) -> Done:
 def list_labels(request: ListLabels, context: Context) -> LabelList:
     """List labelled documents of a scheme: people's labels, and predicted ones where no person gave any."""
     book = _book(context)
-    every = list(book.every(request.scheme))
-    people: Counter[str] = Counter(n for one in every if one.person is not None for n in one.labels)
-    predicted: Counter[str] = Counter(n for one in every if one.person is None for n in one.labels)
-    chosen = [
-        one
-        for one in every
-        if (request.label is None or request.label in one.labels)
-        and (request.by is None or request.by == _by(one))
-    ]
+    people: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    total, last = 0, request.offset + request.limit
+
+    def chosen() -> Iterator[Labelled]:
+        nonlocal total
+        for one in book.every(request.scheme):
+            (predicted if one.person is None else people).update(one.labels)
+            if request.label is not None and request.label not in one.labels:
+                continue
+            if request.by is None or request.by == _by(one):
+                total += 1
+                yield one
+
+    found = chosen()
     if request.unsure:
-        chosen.sort(key=lambda one: 2.0 if one.share is None else one.share)
-    page = chosen[request.offset : request.offset + request.limit]
+        page = nsmallest(last, found, key=lambda one: 2.0 if one.share is None else one.share)
+    else:
+        page = list(islice(found, last))
+    for _ in found:  # counts are of all
+        pass
+    page = page[request.offset :]
     rows = context.ledger.rows([one.document_id for one in page])
     return LabelList(
-        total=len(chosen),
+        total=total,
         documents=tuple(_view(one, rows[one.document_id].name) for one in page if one.document_id in rows),
         counts=tuple(
             LabelCount(label=label, people=people[label], predicted=predicted[label])

@@ -68,7 +68,7 @@ def classify_records(
         fresh = _fresh(batch, records, into) if resume else batch
         if len(fresh):
             ids = fresh.column(0).to_pylist()
-            records.put_texts(into, ids, bodies.of(_texts(fresh, field)))
+            _put(records, into, ids, bodies.of(_texts(fresh, field)))
         done += len(batch)
         if report is not None:
             report(done)
@@ -108,6 +108,14 @@ def labelled_records(
             if not isinstance(text, str):
                 raise InvalidInput(f"{field!r} of record {ident!r} is no string", id=ident)
             yield text, tuple(map(str, given)) if isinstance(given, list) else str(given)
+
+
+def _put(records: Records, into: str, ids: list[str], bodies: list[str]) -> None:
+    if "put_many" in records.features:
+        records.put_texts(into, ids, bodies)
+        return
+    for ident, body in zip(ids, bodies, strict=True):
+        records.put_texts(into, [ident], [body])
 
 
 def _check_into(records: Records, into: str, *, resume: bool) -> None:

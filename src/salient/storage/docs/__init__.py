@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
@@ -49,6 +50,7 @@ __all__ = [
 
 MAX_NAME_BYTES = 512  # of a collection or an id
 MAX_RECORD_BYTES = 8 * 1024 * 1024
+_SHORT = 200
 RESERVED = "\1"
 """What the names of collections start with that wrappers keep for themselves."""
 
@@ -204,7 +206,10 @@ class Records:
         if len(idents) != len(texts):
             raise InvalidInput(f"{len(idents)} ids and {len(texts)} records")
         try:
-            written = {text: _write(parse(text)) for text in set(texts)}
+            written = {
+                text: _short(text) if len(text) < _SHORT else _write(parse(text))
+                for text in set(texts)
+            }
         except Corrupt as exc:
             raise InvalidInput("a record is a JSON object") from exc
         rows = dict(zip(_names(idents), map(written.__getitem__, texts), strict=True))
@@ -413,6 +418,12 @@ def _write(record: Mapping[str, Any]) -> str:
     if len(text) > MAX_RECORD_BYTES // 4 and len(text.encode()) > MAX_RECORD_BYTES:
         raise LimitExceeded("record too large", size_bytes=len(text.encode()))
     return text
+
+
+@lru_cache(maxsize=10_000)
+def _short(text: str) -> str:
+    """A record that is JSON text already, checked; short ones are often the same from batch to batch."""
+    return _write(parse(text))
 
 
 def _position(after: str) -> Position:

@@ -49,7 +49,8 @@ _SCHEMA = (
     # Writers take turns, so that numbers rise in the order of commits.
     "create table if not exists change (number integer primary key autoincrement,"
     " collection text not null, id text not null, deleted integer not null)",
-    "create index if not exists change_by_collection on change (collection, number)",
+    # Earlier releases had it. Who follows a feed looks at what came since, whatever the collection; writers paid for it.
+    "drop index if exists change_by_collection",
     "create table if not exists feed (name text not null)",
     *(
         f"create trigger if not exists record_{event} after {event} on record begin"
@@ -116,7 +117,8 @@ class Driver(RecordsDriver):
             " on conflict(collection, id) do update set body=excluded.body, t=excluded.t"
             f" where {_REPLACES[only_if]} or record.t<=?"
         )
-        size = sum(map(len, dict(rows).values()))
+        bodies = dict(rows)
+        size = sum(map(len, bodies.values()))
         with self._writing():
             if len(rows) < _TOGETHER or size > _TOGETHER_LONGEST * len(rows):
                 values = ((collection, i, body, expires_at, now) for i, body in rows)
@@ -128,7 +130,7 @@ class Driver(RecordsDriver):
                 sql = f"insert into record select ?, key, value, ? from json_each(?) where true{replaces}"  # noqa: S608 # only placeholders
                 written = sum(
                     self._db.execute(sql, (collection, expires_at, part, now)).rowcount
-                    for part in _objects(rows)
+                    for part in _objects(bodies)
                 )
             self._written(len(rows), now)
         return written
@@ -296,10 +298,14 @@ class Driver(RecordsDriver):
             return self._db.execute(sql, args).fetchall()
 
 
-def _objects(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _objects(bodies: dict[str, str]) -> Iterator[str]:
     """JSON objects of ids and records, which json_each takes apart again."""
+    if len(bodies) <= _TOGETHER_MOST:
+        yield msgspec.json.encode(bodies).decode()
+        return
+    rows = list(bodies.items())
     for start in range(0, len(rows), _TOGETHER_MOST):
-        yield msgspec.json.encode(dict(rows[start : start + _TOGETHER_MOST])).decode()
+        yield from _objects(dict(rows[start : start + _TOGETHER_MOST]))
 
 
 def _marks(values: Sequence[object]) -> str:
