@@ -215,6 +215,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(place):
         DistributedTraining(small(window=2), Inline(place), place, prefix="b").fit(texts())
 
 
+def test_a_worker_that_went_astray_gives_nothing(place, monkeypatch):
+    before = distributed.Trainer.train
+
+    def astray(self, tables, *rest):
+        done = before(self, tables, *rest)
+        tables.outputs[1] = np.nan
+        return done
+
+    monkeypatch.setattr(distributed.Trainer, "train", astray)
+    with pytest.raises(InvalidInput, match="rate"):
+        train(Inline(place), place)
+    assert not list(place.blobs.list("run/deltas/"))
+
+
 def test_no_worker_at_all_is_unavailable(place):
     pool = Unruly(place, kill=1.0)
     with pytest.raises(Unavailable):

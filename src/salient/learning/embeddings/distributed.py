@@ -40,7 +40,7 @@ from salient.learning.embeddings.combining import Delta, Pull
 from salient.learning.embeddings.corpus import Told
 from salient.learning.embeddings.curvature import spreads, updates
 from salient.learning.embeddings.model import WordVectors, _silent
-from salient.learning.embeddings.training import Parameters, Tables, Trainer, n_words
+from salient.learning.embeddings.training import Parameters, Tables, Trainer, check_finite, n_words
 from salient.learning.embeddings.vocabulary import Vocabulary, VocabularyCounter
 from salient.model import columns
 from salient.storage.blob import Blobs
@@ -222,6 +222,7 @@ class _Worker:
             name: Delta.between(base[name], getattr(tables, name), exact=task.exact)
             for name in TABLES
         }
+        check_finite(*(d.values if d.scales is None else d.scales for d in deltas.values()))
         header = {"words": words, "loss": loss, "pairs": pairs}
         more = {}
         if not task.exact:

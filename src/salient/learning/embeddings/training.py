@@ -186,6 +186,16 @@ class Trainer:
         )  # fmt: skip
 
 
+def check_finite(*tables: NDArray[np.float32]) -> None:
+    """Raises: InvalidInput: training diverged."""
+    for table in tables:
+        # A number that is none makes the sum none; of rows, since a sum of all might be too large for its type.
+        if not np.isfinite(table.sum(axis=-1)).all():
+            raise InvalidInput(
+                "training went astray, to numbers that are none: ask for a lower rate"
+            )
+
+
 def n_words(shard: NDArray[np.int32]) -> int:
     return int(np.count_nonzero(np.asarray(shard) >= 0))
 
