@@ -159,6 +159,7 @@ def test_a_late_delta_counts_and_its_shards_are_not_trained_again(place, monkeyp
     pool = Tardy(place)
     training, model = train(pool, place)
     assert training.last_.late == 2
+    assert training.last_.missing == ()
     assert training.last_.seen == training.last_.total
     shards = len(set(pool.trained))
     assert len(pool.trained) == shards * 10  # each once an epoch, the late ones too

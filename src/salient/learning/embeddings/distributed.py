@@ -494,7 +494,7 @@ class DistributedTraining:
         groups = [
             chosen[i :: self.workers] for i in range(self.workers) if chosen[i :: self.workers]
         ]
-        words = sum(sizes[s] for s in chosen)
+        words = sum(sizes[s] for s in (*chosen, *(s for m in late for s in m.shards)))
         at = Task(
             kind="train", round=state.number, base=state.base, epoch=state.epoch, seen=state.seen, total=state.total,
             exact=len(groups) == 1, how=self._how,
@@ -517,12 +517,13 @@ class DistributedTraining:
             [
                 msgspec.structs.replace(
                     at, kind="combine", number=i, next=base, low=low, high=high, deltas=keys, weights=weights,
-                    words=words // max(len(groups), 1),
+                    words=words // len(keys),
                 )
                 for i, (low, high) in enumerate(setup.ranges)
             ],
         )  # fmt: skip
         left += tuple(s for m in missing for s in m.shards)
+        missing += [m for m in state.missing if m not in late and not set(m.shards) & set(chosen)]
         pairs = sum(e.pairs for e in ends.values())
         done = sum(e.words for e in ends.values()) + sum(sizes[s] for m in late for s in m.shards)
         slowest = max(ends.values(), key=lambda e: e.cpu_s, default=Answer())
@@ -532,7 +533,7 @@ class DistributedTraining:
             left=left or tuple(range(len(sizes))), seen=state.seen + done, total=state.total,
             loss=sum(e.loss for e in ends.values()) / pairs if pairs else state.loss,
             tasks=state.tasks + len(ends), late=state.late + len(late),
-            missing=tuple(missing + [m for m in state.missing if m not in late]),
+            missing=tuple(missing),
             cpu_s=state.cpu_s + sum(e.cpu_s for e in [*ends.values(), *combined.values()]),
             apart_s=state.apart_s + sum(e.apart_s for e in [*ends.values(), *combined.values()]),
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -186,7 +187,7 @@ class Trainer:
         )  # fmt: skip
 
 
-def check_finite(*tables: NDArray[np.float32]) -> None:
+def check_finite(*tables: NDArray[Any]) -> None:
     """Raises: InvalidInput: training diverged."""
     for table in tables:
         # A number that is none makes the sum none; of rows, since a sum of all might be too large for its type.
