@@ -137,7 +137,7 @@ class _Worker:
         self._store = _Store(blobs, self._setup.prefix)
         self._trainer: tuple[Vocabulary, Trainer] | None = None
         self._updates: dict[str, NDArray[np.float64]] | None = None
-        self._tables: Tables | None = None
+        self._tables: tuple[Tables, Tables] | None = None
 
     def __call__(self, task: Any) -> Answer:
         task = msgspec.convert(task, Task) if isinstance(task, dict) else task
@@ -154,16 +154,25 @@ class _Worker:
             self._trainer = vocabulary, Trainer(self._setup.parameters, vocabulary)
         return self._trainer
 
-    def _copied(self, base: dict[str, NDArray[np.float32]]) -> Tables:
-        """In memory that is kept from round to round: to ask for it anew takes longer than to fill it."""
+    def _read(self, base: str) -> tuple[Tables, Tables]:
+        """A base's tables and a copy of them.
+
+        In memory that is kept from round to round: to ask for it anew takes longer than to fill it.
+        """
         if self._tables is None:
-            none = np.zeros((0, self._setup.parameters.width), np.float32)
-            self._tables = Tables(
-                np.empty_like(base["inputs"]), np.empty_like(base["outputs"]), none
+            p, (_, n) = self._setup.parameters, self._setup.ranges[-1]
+            n_words = len(self._known()[0])
+            sizes = [(n, p.width), (n_words, p.width), (0, p.width)]
+            self._tables = (
+                Tables(*(np.empty(s, np.float32) for s in sizes)),
+                Tables(*(np.empty(s, np.float32) for s in sizes)),
             )
-        for name in TABLES:
-            np.copyto(getattr(self._tables, name), base[name])
-        return self._tables
+        there, copy = self._tables
+        for number, (low, _) in enumerate(self._setup.ranges):
+            for name, rows in self._store.range(base, number).items():
+                for tables in (there, copy):
+                    np.copyto(getattr(tables, name)[low : low + len(rows)], rows)
+        return there, copy
 
     def _steps(self, task: Task) -> dict[str, NDArray[np.float32]]:
         """The learning rate summed over a worker's updates of each row."""
@@ -203,8 +212,7 @@ class _Worker:
             )
         began = time.process_time()
         vocabulary, trainer = self._known()
-        base = self._store.base(task.base, len(self._setup.ranges))
-        tables = self._copied(base)
+        base, tables = self._read(task.base)
         read_s = time.process_time() - began
         words, loss, pairs, seen = 0, 0.0, 0, task.seen
         for shard in task.shards:
@@ -219,7 +227,7 @@ class _Worker:
             seen += size * (1 if task.exact else self._setup.workers)
         began = time.process_time()
         deltas = {
-            name: Delta.between(base[name], getattr(tables, name), exact=task.exact)
+            name: Delta.between(getattr(base, name), getattr(tables, name), exact=task.exact)
             for name in TABLES
         }
         check_finite(*(d.values if d.scales is None else d.scales for d in deltas.values()))
