@@ -246,6 +246,7 @@ def bench(arguments: list[str]) -> None:
             "plan",
             "soak",
             "train_answering",
+            "word_quality",
         }
     )
     for name in names:

@@ -1,6 +1,6 @@
 """Word vectors by many workers: what 2, 4 and 8 lose beside one, beside plain averaging, and what they wait for.
 
-    python bench/embedding_workers.py [--peers /path/to/python] [--workers 2 4 8] [--words 25000000] [--epochs 3]
+    python bench/embedding_workers.py [--peers /path/to/python] [--workers 8 4 2] [--words 25000000] [--epochs 3]
 
 Workers are simulated one after another, in one process, through the same code and blobs as on any executor. All
 train on the same text, cut, counted and numbered once. Two questions are kept apart: the learning rate of
@@ -168,9 +168,9 @@ def main() -> None:
     )
     parser.add_argument("--words", type=int, default=25_000_000)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--min-count", type=int, default=5)
-    parser.add_argument("--rates", type=float, nargs="*", default=[0.025, 0.05, 0.1])
-    parser.add_argument("--workers", type=int, nargs="*", default=[2, 4, 8])
+    parser.add_argument("--min-count", type=int, default=20)
+    parser.add_argument("--rates", type=float, nargs="*", default=[0.025, 0.05])
+    parser.add_argument("--workers", type=int, nargs="*", default=[8, 4, 2])
     parser.add_argument(
         "--shard-words", type=int, default=250_000, help="of a first round, each worker"
     )

@@ -1,13 +1,15 @@
-"""Word vectors: words a CPU-second beside gensim, and what many workers cost in quality and in time.
+"""Word vectors: words a CPU-second and quality beside gensim, and memory on a stream larger than the limit.
 
-    python bench/embeddings.py [--shared ../shared] [--words 6000000] [--epochs 2] [--threads 1 2] [--workers 2 4 8]
+    python bench/embeddings.py [--shared ../shared] [--words 3000000] [--epochs 2] [--threads 1 2] [--seeds 1 2 3]
 
-All are trained on the same sentences with the same dimensions (100), window (5), negatives (5), least
+Both are trained on the same sentences with the same dimensions (100), window (5), negatives (5), least
 count (5), subsampling (1e-3), rate (0.025) and epochs. Quality is Spearman's rank correlation on
-WordSim-353 and SimLex-999, and the share of analogies answered right, each read from gensim's package
-and scored by gensim for both. `words_per_cpu_s` counts words as read, before subsampling, in training
-alone; that of gensim is taken over `train`, after its vocabulary was built. Workers are simulated one
-after another: `apart` is the share of their CPU time that was not training.
+WordSim-353 and SimLex-999, and the share of analogies answered right (see word_quality.py), the mean of the seeds.
+`words_per_cpu_s` counts words as read, before subsampling, in training alone; that of gensim is taken over `train`,
+after its vocabulary was built, ours with numbering the words.
+
+`stream`: a process that may have no more than so many megabytes beside what it had when its modules were imported
+(RLIMIT_DATA: an allocation beyond it fails) trains on a stream of fifty times as many.
 """
 
 from __future__ import annotations
@@ -19,25 +21,19 @@ import random
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import chart
 import numpy as np
+from word_quality import Quality
 
-from salient.learning.embeddings import (
-    DistributedTraining,
-    Vocabulary,
-    VocabularyCounter,
-    WordVectors,
-)
+from salient.learning.embeddings import Vocabulary, VocabularyCounter, WordVectors
 from salient.learning.embeddings.corpus import sentences
 from salient.learning.embeddings.training import Parameters, Tables, Trainer
-from salient.work import Place
-from salient.work.inline import Inline
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = {
@@ -70,23 +66,7 @@ def documents(shared: Path, words: int) -> list[list[list[str]]]:
     return made
 
 
-def quality(vocabulary: Vocabulary, rows: Any) -> dict[str, float]:
-    from gensim.models import KeyedVectors
-    from gensim.test.utils import datapath
-
-    keyed = KeyedVectors(100)
-    keyed.add_vectors(list(vocabulary.words), np.ascontiguousarray(rows[:, :100]))
-    scores = {
-        "wordsim": keyed.evaluate_word_pairs(datapath("wordsim353.tsv"))[1][0],
-        "simlex": keyed.evaluate_word_pairs(datapath("simlex999.txt"))[1][0],
-        "analogies": keyed.evaluate_word_analogies(
-            datapath("questions-words.txt"), restrict_vocab=15_000
-        )[0],
-    }
-    return {n: round(float(s), 4) for n, s in scores.items()} | {"sum": round(float(sum(scores.values())), 4)}  # fmt: skip
-
-
-def of_gensim(text: list[list[str]], parameters: Parameters, vocabulary: Vocabulary, threads: int) -> dict[str, Any]:  # fmt: skip
+def of_gensim(text: list[list[str]], parameters: Parameters, vocabulary: Vocabulary, threads: int, quality: Quality) -> dict[str, Any]:  # fmt: skip
     from gensim.models import Word2Vec
 
     p = parameters
@@ -100,10 +80,10 @@ def of_gensim(text: list[list[str]], parameters: Parameters, vocabulary: Vocabul
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     words = int(vocabulary.counts.sum()) * p.epochs
     rows = np.array([model.wv[w] for w in vocabulary.words])
-    return {"words_per_cpu_s": round(words / cpu), "words_per_s": round(words / wall), **quality(vocabulary, rows)}  # fmt: skip
+    return {"words_per_cpu_s": round(words / cpu), "words_per_s": round(words / wall), **quality.scores(rows)}  # fmt: skip
 
 
-def of_ours(text: list[list[str]], parameters: Parameters, vocabulary: Vocabulary, threads: int) -> dict[str, Any]:  # fmt: skip
+def of_ours(text: list[list[str]], parameters: Parameters, vocabulary: Vocabulary, threads: int, quality: Quality) -> dict[str, Any]:  # fmt: skip
     """Sentences in memory to vectors: numbering them is counted, as gensim counts it."""
     trainer = Trainer(parameters, vocabulary, threads=threads)
     tables = Tables.fresh(parameters, len(vocabulary))
@@ -121,47 +101,41 @@ def of_ours(text: list[list[str]], parameters: Parameters, vocabulary: Vocabular
             trainer.train(tables, shard, rates, (epoch, number))
             seen += size
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return {"words_per_cpu_s": round(seen / cpu), "words_per_s": round(seen / wall), **quality(vocabulary, tables.inputs)}  # fmt: skip
+    return {"words_per_cpu_s": round(seen / cpu), "words_per_s": round(seen / wall), **quality.scores(tables.inputs[:, : parameters.dimensions])}  # fmt: skip
 
 
-def of_workers(texts: list[str], options: dict[str, Any], workers: int, how: str, shards: int) -> dict[str, Any]:  # fmt: skip
-    model = WordVectors(**options)
-    with tempfile.TemporaryDirectory() as folder:
-        place = Place(f"file:{folder}", "memory:")
-        training = DistributedTraining(
-            model,
-            Inline(place),
-            place,
-            prefix="bench",
-            workers=workers,
-            shards_a_task=shards,
-            how=how,
-        )
-        training.fit(texts)
-        place.close()
-    last = training.last_
-    return {
-        "rounds": last.number, "apart": round(last.apart_s / last.cpu_s, 3), **quality(model.vocabulary_, model.keyed_.vectors),
-    }  # fmt: skip
-
-
-def flat(words: int) -> dict[str, Any]:
-    """Peak memory of a process that trains on a stream of so many words, and on a tenth of it."""
+def flat(limit_mb: int) -> dict[str, Any]:
+    """See the module's text. Raises CalledProcessError: the limit was not kept."""
     code = f"""
-import resource, numpy as np
+import resource, time, numpy as np
 from salient.learning.embeddings import WordVectors
+def held():
+    return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmData")) * 1024
 random = np.random.default_rng(0)
-def stream(n):
-    for _ in range(n // 1000):
-        yield " ".join(f"w{{i}}" for i in (random.zipf(1.3, 1000) % 5000).tolist())
-def peak(n):
-    WordVectors(epochs=1, shard_words=100_000).fit(stream(n))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-print(peak({words // 10}), peak({words}))
+words = [f"w{{i}}" for i in (random.zipf(1.3, 40_000) % 2000).tolist()]
+np.linalg.eigh(np.eye(8))
+WordVectors(epochs=1, min_count=1).fit(["a b c"] * 50)
+start, limit = held(), {limit_mb} * 2**20
+resource.setrlimit(resource.RLIMIT_DATA, (start + limit, start + limit))
+size = 0
+def stream():
+    global size
+    while size < 50 * limit:
+        at = int(random.integers(0, 30_000))
+        text = " ".join(words[at : at + 10_000])
+        size += len(text)
+        yield text
+model = WordVectors(epochs=1, shard_words=20_000, dimensions=50).fit(stream())
+try:
+    more = bytearray(limit + 2**20)
+except MemoryError:
+    print(size // 2**20, int(model.vocabulary_.counts.sum()), (held() - start) // 2**20)
 """
+    began = time.perf_counter()
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # fmt: skip
-    small, large = map(int, out.split())
-    return {"words": words, "peak_mb_of_a_tenth": small, "peak_mb": large}
+    size, words, more = map(int, out.split())
+    seconds = time.perf_counter() - began
+    return {"limit_mb": limit_mb, "stream_mb": size, "words": words, "held_mb_after": more, "words_per_s": round(words / seconds)}  # fmt: skip
 
 
 def lines(made: list[list[list[str]]]) -> Iterator[str]:
@@ -169,41 +143,59 @@ def lines(made: list[list[list[str]]]) -> Iterator[str]:
         yield "\n".join(" ".join(s) for s in document)
 
 
-def measure(options: argparse.Namespace, made: list[list[list[str]]], text: list[list[str]], vocabulary: Vocabulary, row: dict[str, Any]) -> None:  # fmt: skip
+def mean_of(found: list[dict[str, Any]]) -> dict[str, Any]:
+    made = {k: round(float(np.mean([f[k] for f in found])), 4) for k in found[0]}
+    return made | {"spread": round(float(np.std([f["sum"] for f in found])), 4)}
+
+
+def measure(options: argparse.Namespace, text: list[list[str]], vocabulary: Vocabulary, row: dict[str, Any]) -> None:  # fmt: skip
     """Fill the row."""
-    given = {"epochs": options.epochs, "min_count": 5, "shard_words": options.shard_words}
-    parameters = WordVectors(**given).parameters
+    quality = Quality(vocabulary.words, questions())
     for threads in options.threads:
-        ours, peer = (f(text, parameters, vocabulary, threads) for f in (of_ours, of_gensim))
-        ratio = round(ours["words_per_cpu_s"] / peer["words_per_cpu_s"], 1)
-        row[f"threads_{threads}"] = {"salient": ours, "gensim": peer, "times_gensim": ratio}
+        ours, peers = [], []
+        for seed in options.seeds:
+            given = {"epochs": options.epochs, "min_count": 5, "shard_words": options.shard_words}
+            parameters = WordVectors(**given, seed=seed).parameters
+            ours.append(of_ours(text, parameters, vocabulary, threads, quality))
+            peers.append(of_gensim(text, parameters, vocabulary, threads, quality))
+            print(threads, seed, ours[-1], peers[-1], flush=True)
+        made, peer = mean_of(ours), mean_of(peers)
+        ratio = round(made["words_per_cpu_s"] / peer["words_per_cpu_s"], 1)
+        row[f"threads_{threads}"] = {"salient": made, "gensim": peer, "times_gensim": ratio}
         print(threads, row[f"threads_{threads}"], flush=True)
-    texts = list(lines(made))
-    if options.workers:
-        single = of_workers(texts, given, 1, "combined", 1)
-        row["one_worker"] = single
-        print("one worker", single, flush=True)
-        for workers in options.workers:
-            for how in ("combined", "mean"):
-                found = of_workers(texts, given, workers, how, 1)
-                found["loss"] = round(1 - found["sum"] / single["sum"], 4)
-                row[f"workers_{workers}_{how}"] = found
-                print(workers, how, found, flush=True)
-    if options.stream:
-        row["stream"] = flat(options.stream)
+    if options.stream_mb:
+        row["stream"] = flat(options.stream_mb)
         print("stream", row["stream"], flush=True)
     row["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def questions() -> Path:
+    """Where gensim has its test data."""
+    from gensim.test.utils import datapath
+
+    return Path(datapath(""))
+
+
+def plot(rows: list[dict[str, Any]]) -> str:
+    """Of the runs over time that measured both."""
+    runs = [r["threads_1"] for r in rows if "threads_1" in r]
+    each = {n: [(i + 1, r[n]) for i, r in enumerate(runs)] for n in ("salient", "gensim")}
+    panels = [
+        chart.Panel("thousand words a CPU-second, one thread", {n: [(i, v["words_per_cpu_s"] / 1000) for i, v in e] for n, e in each.items()}),
+        chart.Panel("WordSim + SimLex + analogies", {n: [(i, v["sum"]) for i, v in e] for n, e in each.items()}),
+    ]  # fmt: skip
+    return chart.svg("Word vectors beside gensim", "runs", panels)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
-    parser.add_argument("--words", type=int, default=6_000_000)
+    parser.add_argument("--words", type=int, default=3_000_000)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--workers", type=int, nargs="*", default=[2, 4, 8])
-    parser.add_argument("--shard-words", type=int, default=250_000, help="of a round, each worker")
-    parser.add_argument("--stream", type=int, default=5_000_000)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
+    parser.add_argument("--shard-words", type=int, default=120_000)
+    parser.add_argument("--stream-mb", type=int, default=8, help="the limit; 0 for none")
     options = parser.parse_args()
     made = documents(options.shared, options.words)
     text = [s for document in made for s in document]
@@ -212,13 +204,16 @@ def main() -> None:
     vocabulary = counter.vocabulary(5)
     row: dict[str, Any] = {
         "bench": "embeddings", "at": datetime.now(UTC).isoformat(), "words": int(vocabulary.counts.sum()),
-        "vocabulary": len(vocabulary), "epochs": options.epochs, "shard_words": options.shard_words,
+        "vocabulary": len(vocabulary), "epochs": options.epochs, "shard_words": options.shard_words, "seeds": options.seeds,
     }  # fmt: skip
+    results = ROOT / "bench" / "results" / "embeddings.jsonl"
     try:
-        measure(options, made, text, vocabulary, row)
+        measure(options, text, vocabulary, row)
     finally:  # what was measured before a stop is kept
-        with (ROOT / "bench" / "results" / "embeddings.jsonl").open("a", encoding="utf-8") as file:
+        with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    results.with_suffix(".svg").write_text(plot(rows))
 
 
 if __name__ == "__main__":

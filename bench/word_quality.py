@@ -41,7 +41,7 @@ class Quality:
         found = {}
         for name, pairs in self._pairs.items():
             a, b = pairs[which, 0].astype(int), pairs[which, 1].astype(int)
-            found[name] = _spearman((units[a] * units[b]).sum(axis=1), pairs[which, 2])
+            found[name] = spearman((units[a] * units[b]).sum(axis=1), pairs[which, 2])
         found["analogies"] = _answered(units[:_FREQUENT], self._analogies[which])
         found["sum"] = sum(found.values())
         return {name: round(float(value), 4) for name, value in found.items()}
@@ -73,7 +73,7 @@ def _answered(units: NDArray[np.float32], asked: NDArray[np.int64]) -> float:
     return right / max(len(asked), 1)
 
 
-def _spearman(one: Any, other: Any) -> float:
+def spearman(one: Any, other: Any) -> float:
     return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
 
 

@@ -42,11 +42,8 @@ SALIENT_CLONES static int64_t salient_changes(const float *restrict base, const 
         float scale = largest.f * (1.0f / SALIENT_PARTS), times = 1.0f / scale;
         for (int64_t i = 0; i < width; i++) {
             float part = (a[i] - b[i]) * times;
-            part = part > SALIENT_PARTS ? SALIENT_PARTS : part < -SALIENT_PARTS ? -SALIENT_PARTS : part;
-            /* 1.5 * 2^23: rounds to the nearest whole number, halves to even ones */
-            union { float f; int32_t i; } whole;
-            whole.f = part + 12582912.0f;
-            to[i] = (int16_t)(whole.i - 0x4b400000);
+            /* Beyond the parts by less than a hundredth at most, it rounds to them. 1.5 * 2^23: to the nearest, halves to even. */
+            to[i] = (int16_t)(int32_t)(part + 12582912.0f - 12582912.0f);
         }
         scales[found++] = scale;
     }

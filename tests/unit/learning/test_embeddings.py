@@ -146,6 +146,13 @@ def test_words_are_the_terms_that_all_learning_has():
     ]
 
 
+def test_numbers_that_are_none_are_no_model(trained):
+    model = small().fit(texts(100))
+    model.tables_.inputs[3, 2] = np.nan
+    with pytest.raises(InvalidInput, match="rate"):
+        model._take(model.parameters, model.vocabulary_, model.tables_, None)
+
+
 def test_a_long_text_is_cut_between_words(monkeypatch):
     text = "one two. three four five " * 50
     whole = [w for s in corpus.sentences(text) for w in s]

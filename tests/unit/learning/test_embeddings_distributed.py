@@ -159,6 +159,7 @@ def test_a_late_delta_counts_and_its_shards_are_not_trained_again(place, monkeyp
     pool = Tardy(place)
     training, model = train(pool, place)
     assert training.last_.late == 2
+    assert training.last_.missing == ()
     assert training.last_.seen == training.last_.total
     shards = len(set(pool.trained))
     assert len(pool.trained) == shards * 10  # each once an epoch, the late ones too
@@ -213,6 +214,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(place):
     assert bits(again) == bits(calm)
     with pytest.raises(Conflict):
         DistributedTraining(small(window=2), Inline(place), place, prefix="b").fit(texts())
+
+
+def test_a_worker_that_went_astray_gives_nothing(place, monkeypatch):
+    before = distributed.Trainer.train
+
+    def astray(self, tables, *rest):
+        done = before(self, tables, *rest)
+        tables.outputs[1] = np.nan
+        return done
+
+    monkeypatch.setattr(distributed.Trainer, "train", astray)
+    with pytest.raises(InvalidInput, match="rate"):
+        train(Inline(place), place)
+    assert not list(place.blobs.list("run/deltas/"))
 
 
 def test_no_worker_at_all_is_unavailable(place):

@@ -128,10 +128,10 @@ def combine(
         made[deltas[0].rows] = deltas[0].values
         return made
     changes = [d._as_change(base) for d in deltas]
-    values, vectors = np.zeros(0), np.zeros((base.shape[1], 0), np.float32)
+    values, vectors = np.zeros(0, np.float32), np.zeros((base.shape[1], 0), np.float32)
     if how == "combined" and pull is not None and np.isfinite(pull.spread).all():
-        values, found = np.linalg.eigh(pull.spread)
-        values, vectors = values[::-1].clip(0), found[:, ::-1].astype(np.float32)
+        values, found = np.linalg.eigh(pull.spread.astype(np.float32))
+        values, vectors = values[::-1].clip(0), np.ascontiguousarray(found[:, ::-1])
     made = np.empty_like(base)
     for low in range(0, len(base), _ROWS):
         high = min(low + _ROWS, len(base))
@@ -145,7 +145,7 @@ def combine(
 
 
 def _eased(
-    sums: Floats, n: NDArray[np.int32], steps: Floats, values: NDArray[np.float64], vectors: Floats
+    sums: Floats, n: NDArray[np.int32], steps: Floats, values: Floats, vectors: Floats
 ) -> None:
     """Take off sums what N workers learned more than once.
 
@@ -160,7 +160,7 @@ def _eased(
     if not n_far:
         return
     several = np.maximum(n, 1).astype(np.float32)[:, None]
-    less = (several * steps[:, None] / 2) * values[:n_far].astype(np.float32)
+    less = (several * steps[:, None] / 2) * values[:n_far]
     less /= 1 + less  # 1 - 1 / (1 + N a / 2)
     less *= 1 - 1 / several
     toward = vectors[:, :n_far]

@@ -40,7 +40,7 @@ from salient.learning.embeddings.combining import Delta, Pull
 from salient.learning.embeddings.corpus import Told
 from salient.learning.embeddings.curvature import spreads, updates
 from salient.learning.embeddings.model import WordVectors, _silent
-from salient.learning.embeddings.training import Parameters, Tables, Trainer, n_words
+from salient.learning.embeddings.training import Parameters, Tables, Trainer, check_finite, n_words
 from salient.learning.embeddings.vocabulary import Vocabulary, VocabularyCounter
 from salient.model import columns
 from salient.storage.blob import Blobs
@@ -137,7 +137,7 @@ class _Worker:
         self._store = _Store(blobs, self._setup.prefix)
         self._trainer: tuple[Vocabulary, Trainer] | None = None
         self._updates: dict[str, NDArray[np.float64]] | None = None
-        self._tables: Tables | None = None
+        self._tables: tuple[Tables, Tables] | None = None
 
     def __call__(self, task: Any) -> Answer:
         task = msgspec.convert(task, Task) if isinstance(task, dict) else task
@@ -154,16 +154,25 @@ class _Worker:
             self._trainer = vocabulary, Trainer(self._setup.parameters, vocabulary)
         return self._trainer
 
-    def _copied(self, base: dict[str, NDArray[np.float32]]) -> Tables:
-        """In memory that is kept from round to round: to ask for it anew takes longer than to fill it."""
+    def _read(self, base: str) -> tuple[Tables, Tables]:
+        """A base's tables and a copy of them.
+
+        In memory that is kept from round to round: to ask for it anew takes longer than to fill it.
+        """
         if self._tables is None:
-            none = np.zeros((0, self._setup.parameters.width), np.float32)
-            self._tables = Tables(
-                np.empty_like(base["inputs"]), np.empty_like(base["outputs"]), none
+            p, (_, n) = self._setup.parameters, self._setup.ranges[-1]
+            n_words = len(self._known()[0])
+            sizes = [(n, p.width), (n_words, p.width), (0, p.width)]
+            self._tables = (
+                Tables(*(np.empty(s, np.float32) for s in sizes)),
+                Tables(*(np.empty(s, np.float32) for s in sizes)),
             )
-        for name in TABLES:
-            np.copyto(getattr(self._tables, name), base[name])
-        return self._tables
+        there, copy = self._tables
+        for number, (low, _) in enumerate(self._setup.ranges):
+            for name, rows in self._store.range(base, number).items():
+                for tables in (there, copy):
+                    np.copyto(getattr(tables, name)[low : low + len(rows)], rows)
+        return there, copy
 
     def _steps(self, task: Task) -> dict[str, NDArray[np.float32]]:
         """The learning rate summed over a worker's updates of each row."""
@@ -203,8 +212,7 @@ class _Worker:
             )
         began = time.process_time()
         vocabulary, trainer = self._known()
-        base = self._store.base(task.base, len(self._setup.ranges))
-        tables = self._copied(base)
+        base, tables = self._read(task.base)
         read_s = time.process_time() - began
         words, loss, pairs, seen = 0, 0.0, 0, task.seen
         for shard in task.shards:
@@ -219,9 +227,10 @@ class _Worker:
             seen += size * (1 if task.exact else self._setup.workers)
         began = time.process_time()
         deltas = {
-            name: Delta.between(base[name], getattr(tables, name), exact=task.exact)
+            name: Delta.between(getattr(base, name), getattr(tables, name), exact=task.exact)
             for name in TABLES
         }
+        check_finite(*(d.values if d.scales is None else d.scales for d in deltas.values()))
         header = {"words": words, "loss": loss, "pairs": pairs}
         more = {}
         if not task.exact:
@@ -493,7 +502,7 @@ class DistributedTraining:
         groups = [
             chosen[i :: self.workers] for i in range(self.workers) if chosen[i :: self.workers]
         ]
-        words = sum(sizes[s] for s in chosen)
+        words = sum(sizes[s] for s in (*chosen, *(s for m in late for s in m.shards)))
         at = Task(
             kind="train", round=state.number, base=state.base, epoch=state.epoch, seen=state.seen, total=state.total,
             exact=len(groups) == 1, how=self._how,
@@ -516,12 +525,13 @@ class DistributedTraining:
             [
                 msgspec.structs.replace(
                     at, kind="combine", number=i, next=base, low=low, high=high, deltas=keys, weights=weights,
-                    words=words // max(len(groups), 1),
+                    words=words // len(keys),
                 )
                 for i, (low, high) in enumerate(setup.ranges)
             ],
         )  # fmt: skip
         left += tuple(s for m in missing for s in m.shards)
+        missing += [m for m in state.missing if m not in late and not set(m.shards) & set(chosen)]
         pairs = sum(e.pairs for e in ends.values())
         done = sum(e.words for e in ends.values()) + sum(sizes[s] for m in late for s in m.shards)
         slowest = max(ends.values(), key=lambda e: e.cpu_s, default=Answer())
@@ -531,7 +541,7 @@ class DistributedTraining:
             left=left or tuple(range(len(sizes))), seen=state.seen + done, total=state.total,
             loss=sum(e.loss for e in ends.values()) / pairs if pairs else state.loss,
             tasks=state.tasks + len(ends), late=state.late + len(late),
-            missing=tuple(missing + [m for m in state.missing if m not in late]),
+            missing=tuple(missing),
             cpu_s=state.cpu_s + sum(e.cpu_s for e in [*ends.values(), *combined.values()]),
             apart_s=state.apart_s + sum(e.apart_s for e in [*ends.values(), *combined.values()]),
         )  # fmt: skip

@@ -25,6 +25,7 @@ from salient.learning.embeddings.training import (
     Parameters,
     Tables,
     Trainer,
+    check_finite,
     documents_rows,
     n_words,
 )
@@ -111,6 +112,7 @@ class WordVectors(Parameterised):
 
         Raises:
             InvalidInput: a parameter, or something that is no text; no word is frequent enough.
+                Training went astray, to numbers that are none: the rate is too high.
             Conflict: the checkpoint is of other parameters.
             Corrupt: the checkpoint cannot be read.
         """
@@ -183,6 +185,7 @@ class WordVectors(Parameterised):
         tables: Tables,
         phrases: Phrases | None,
     ) -> Self:
+        check_finite(tables.inputs, tables.outputs, tables.docs)
         trainer = Trainer(parameters, vocabulary)
         self.vocabulary_, self.tables_, self.phrases_ = vocabulary, tables, phrases
         self.loss_ = getattr(self, "_loss", float("nan"))

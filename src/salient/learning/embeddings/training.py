@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -184,6 +185,16 @@ class Trainer:
             shard, tables.inputs, tables.outputs, tables.docs, self._keep, self._draws, self.starts, self.pieces,
             p.window, p.negatives, flags, *rates, seed,
         )  # fmt: skip
+
+
+def check_finite(*tables: NDArray[Any]) -> None:
+    """Raises: InvalidInput: training diverged."""
+    for table in tables:
+        # A number that is none makes the sum none; of rows, since a sum of all might be too large for its type.
+        if not np.isfinite(table.sum(axis=-1)).all():
+            raise InvalidInput(
+                "training went astray, to numbers that are none: ask for a lower rate"
+            )
 
 
 def n_words(shard: NDArray[np.int32]) -> int:
