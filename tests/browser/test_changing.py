@@ -203,3 +203,24 @@ class TestCopies:
         copies.get_by_role("button", name="Undo").click()
         expect(copies).to_contain_text("The same in 3 other documents")
         expect(copies.get_by_role("button", name="Undo")).to_have_count(0)
+
+
+class TestLabels:
+    def test_a_document_is_labelled_and_the_label_taken_back(
+        self, page: Page, scratch: Any
+    ) -> None:
+        document = scratch.call("documents/list", limit=1, states=["done"])["documents"][0]
+        page.goto(f"{scratch.url}/documents/{document['id']}?side=about")
+        labels = page.get_by_role("region", name="Labels")
+        labels.get_by_label("Scheme").fill("subject")
+        for label in ("patents", "pumps"):
+            labels.get_by_label("Label", exact=True).fill(label)
+            labels.get_by_role("button", name="Add").click()
+            expect(labels.locator(".tag", has_text=label)).to_be_visible()
+        (said,) = scratch.call("labels/show", ids=[document["id"]])["labels"]
+        assert (said["scheme"], said["labels"], said["by"]) == ("subject", ["patents", "pumps"], "person")  # fmt: skip
+        page.reload()
+        expect(labels).to_contain_text("patents")
+        labels.get_by_role("button", name="Take the subject back").click()
+        expect(labels.locator(".tag")).to_have_count(0)
+        assert scratch.call("labels/show", ids=[document["id"]])["labels"] == []

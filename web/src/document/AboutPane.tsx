@@ -4,6 +4,7 @@ import { useAction, useCall } from "../api/hooks";
 import type { CopyView, DecidedCopies, DocumentShown, SimilarDocument } from "../api/types";
 import { Empty, FaultCard, leaf, Pieces, quoteTitle, Skeleton, StateBadge, Time, TypeDot } from "../parts/parts";
 import { documentHref, entityHref, quoteHref } from "../place/places";
+import { Labels } from "./Labels";
 import { count, duration, languageName, mediaName, percent, plural, size } from "../text/format";
 
 const TECHNICAL = new Set(["source_key"]);
@@ -27,6 +28,7 @@ export function AboutPane({ shown }: { shown: DocumentShown }) {
             <dt>Facts</dt><dd>{count(shown.n_facts)}</dd>
           </dl>
         </section>
+        {document.state === "done" && <Labels key={document.id} id={document.id} />}
         {(shown.parent || shown.children.length > 0) && (
           <section>
             <h3>Inside and around</h3>
