@@ -23,7 +23,7 @@ static int64_t salient_bins(const salient_term *terms, int64_t n, int64_t run, i
     }
     for (int64_t i = length;; i++) {
         uint64_t hash = salient_mixed(sum);
-        uint32_t value = (uint32_t)hash;
+        uint32_t value = (uint32_t)(hash >> 32);
         uint32_t *bin = bins + (hash >> (64 - bits));
         value -= value == SALIENT_EMPTY;
         *bin = value < *bin ? value : *bin;

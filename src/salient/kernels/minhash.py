@@ -56,7 +56,8 @@ def minhash(
         bits: there are 2 to the power of this bins.
 
     Returns:
-        (n_texts, 2 ** bits) sketches, all EMPTY for a text without terms, and (n_texts,) how many runs each has.
+        (n_texts, 2 ** bits) sketches, all EMPTY for a text without terms, and (n_texts,) how many runs each has. The highest bits
+        of a value are the bin that it is from: another one's where a bin had none of its own.
 
     Raises:
         ValueError: there are no such sketches.
@@ -77,8 +78,8 @@ def minhash(
         bins = [EMPTY] * size
         for value in runs:
             at = value >> (64 - bits)
-            low = value & 0xFFFFFFFF
-            bins[at] = min(bins[at], low - (low == EMPTY))
+            top = value >> 32
+            bins[at] = min(bins[at], top - (top == EMPTY))
         if not runs:
             continue
         for at in range(size):

@@ -342,8 +342,16 @@ def _alike(
     other: NDArray[np.uint32],
     others: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """(m,): the share of equal bins; texts without words are like nothing."""
-    left = one[rows]
-    alike = (left == other[others]).mean(axis=1)
+    """(m,): of the bins in which one text at least has a value of its own, the share in which they are equal.
+
+    Lent values would count some runs of short texts several times. Texts without words are like nothing. Source: Li et al. 2012.
+    """
+    left, right = one[rows], other[others]
+    rest = np.uint32(32 - (left.shape[1].bit_length() - 1))
+    places = np.arange(left.shape[1], dtype=np.uint32)
+    own = (left >> rest) == places
+    alike = ((left == right) & own).sum(axis=1) / np.maximum(
+        (own | ((right >> rest) == places)).sum(axis=1), 1
+    )
     alike[left[:, 0] == EMPTY] = 0
     return np.asarray(alike, np.float64)
