@@ -21,7 +21,7 @@ _TYPES: dict[str, Any] = {
     "ordinal": 1, "start_at": 0, "end_at": 4, "page": 1, "score": 0.5, "sentence_start": 0,
     "sentence_end": 4, "n_mentions": 1, "n_documents": 1, "confidence": 0.5, "size_bytes": 5,
     "n_pages": 1, "n_characters": 4, "depth": 0, "attempts": 0, "lease_until": 1.5, "seconds": 0.25,
-    "sequence": 1,
+    "sequence": 1, "waiting": 1, "band": 7, "similarity": 0.5, "containment": 0.5,
 }  # fmt: skip
 
 
@@ -74,6 +74,8 @@ class WorkspacesContract:
         }
         assert all(len(rows) == 1 for rows in contents(mine).values())
         for table in scopes.tables():
+            if not table.values:
+                continue  # keys stay as they are
             column = table.values[-1]
             changed = {"value": _TYPES.get(column, "new")}
             with mine.transaction() as tx:
@@ -187,11 +189,12 @@ class WorkspacesContract:
         fill(owner, "other")
         mine, before = scoped("w"), contents(owner)
         for table in scopes.tables():
-            column = table.values[-1]
-            changed = {"value": _TYPES.get(column, "new")}
             key = " AND ".join(f"{c} IS NOT NULL" for c in table.key)
             with mine.transaction() as tx:
-                assert tx.run(Query(f"UPDATE {table.name} SET {column} = :value"), changed) == 0
+                for column in table.values[-1:]:
+                    changed = {"value": _TYPES.get(column, "new")}
+                    change = Query(f"UPDATE {table.name} SET {column} = :value")
+                    assert tx.run(change, changed) == 0
                 assert tx.run(Query(f"DELETE FROM {table.name} WHERE {key}")) == 0
         assert contents(owner) == before
 
@@ -314,6 +317,7 @@ def row(
     named: Any = f"{start}-{table.name}"[:16] + key
     keys = dict.fromkeys(("id", "name_id", "stage", "norm"), named)
     keys |= {"document_id": f"{whose}-doc", "entity_id": f"{start}-entity{key}"}
+    keys |= {"one": f"{start}-one{key}", "other": f"{start}-other{key}"}
     keys |= {"version": (f"{start}{key}" + "0" * 64)[:64], "ordinal": 1 + len(key)}
     if table.name == "document":
         keys["id"] = f"{start}-doc{key}"
