@@ -250,13 +250,13 @@ class Committer:
             return
         after = ""
         while ids := self.copies.unsketched(after, _SKETCHED):
+            made = {}
+            for ident, row in self._ledger.rows(ids).items():
+                sketch = self._sketch(row)
+                if sketch is not None:
+                    made[ident] = row.version, sketch
+            self.copies.put_left(made, after, _SKETCHED)
             after = ids[-1]
-            rows = self._ledger.rows(ids)
-            made = {ident: self._sketch(rows[ident]) for ident in ids if ident in rows}
-            with self._tables.transaction() as tx:
-                for ident, sketch in made.items():
-                    if sketch is not None:
-                        self.copies.put(tx, ident, rows[ident].version, sketch)
         self._blobs.put(done, b"")
 
     def _sketch(self, row: Any) -> Sketch | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, final
@@ -16,7 +16,6 @@ _T = TypeVar("_T")
 
 _BATCH = 400  # values of one IN
 _AT_ONCE = 200  # documents of one transaction
-_KNOWN = 4096  # sketches that are kept between two
 
 _MOST: Final = 64
 """Documents of a band. More share one by what is printed on every page, and what is a copy has other bands."""
@@ -46,7 +45,6 @@ class Copies:
     def __init__(self, tables: Tables, workspace: str) -> None:
         self._tables, self._workspace = tables, workspace
         self._sql = tables.load("salient.knowledge.copies", "copies.sql")
-        self._known: OrderedDict[str, Sketch] = OrderedDict()
 
     # --- as documents come and go
 
@@ -75,8 +73,6 @@ class Copies:
         near |= self._beside(tx, ids)
         for query in (sql.drop_pairs_one, sql.drop_pairs_other, sql.drop_members):
             tx.run(query, key)
-        for ident in ids:
-            self._known.pop(ident, None)
         self._regroup(tx, near - set(ids))
 
     def unsketched(self, after: str, limit: int) -> list[str]:
@@ -84,6 +80,14 @@ class Copies:
         values = {"workspace": self._workspace, "after": after, "limit": limit}
         with self._tables.read() as tx:
             return [r.id for r in tx.rows(self._sql.unsketched, values)]
+
+    def put_left(self, sketches: Mapping[str, tuple[str, Sketch]], after: str, limit: int) -> None:
+        """Keep sketches, with versions, of those that `unsketched` still names: others may have come or gone since."""
+        values = {"workspace": self._workspace, "after": after, "limit": limit}
+        with self._tables.transaction() as tx:
+            for row in tx.rows(self._sql.unsketched, values):
+                if row.id in sketches:
+                    self.put(tx, row.id, *sketches[row.id])
 
     def gather(self, renew: Callable[[], object] = lambda: None) -> int:
         """Hold all that waits against the others; how many documents that were. One at a time in a workspace.
@@ -166,12 +170,10 @@ class Copies:
         return members
 
     def _sketches(self, tx: Reading, ids: Collection[str]) -> dict[str, Sketch]:
-        found = {i: self._known[i] for i in ids if i in self._known}
-        for some in _chunks(sorted(set(ids) - found.keys())):
-            for row in tx.rows(self._sql.sketches, {"workspace": self._workspace, "ids": some}):
-                found[row.document_id] = self._known[row.document_id] = Sketch.load(row.data)
-        while len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
+        found: dict[str, Sketch] = {}
+        for some in _chunks(sorted(ids)):
+            rows = tx.rows(self._sql.sketches, {"workspace": self._workspace, "ids": some})
+            found |= {r.document_id: Sketch.load(r.data) for r in rows}
         return found
 
     def _drop_bands(self, tx: Transaction, ident: str, keys: Sequence[int]) -> None:
