@@ -215,6 +215,7 @@ def numbers_table() -> str:
         ]  # fmt: skip
     if stores := latest("stores"):
         rows += _stores_numbers(stores)
+    rows += _learning_numbers()
     lines = ["| what | Salient | beside it | `bench/` |", "|---|---|---|---|"]
     return "\n".join([*lines, *(f"| {a} | {b} | {c} | `{d}.py` |" for a, b, c, d in rows)])
 
@@ -237,6 +238,44 @@ def _stores_numbers(run: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         f"{hot['layered memory redis']['per_cpu_s']:,} by CPU-second",
         f"Redis alone {hot['redis']['per_cpu_s']:,}", "stores",
     ))  # fmt: skip
+    return rows
+
+
+def _learning_numbers() -> list[tuple[str, str, str, str]]:
+    rows = []
+    if run := latest("classify"):
+        news, store = run["ag_news"], run["store"]
+        ours, linear, quick = (
+            news[n] for n in ("salient, words", "scikit-learn TF-IDF + LinearSVC", "fastText")
+        )
+        rows += [
+            ("News of 240 characters to labels, accuracy",
+             f"{ours['texts_per_cpu_s']:,} by CPU-second, {ours['accuracy']:.3f}",
+             f"fastText {quick['texts_per_cpu_s']:,}, {quick['accuracy']:.3f}; TF-IDF + LinearSVC "
+             f"{linear['texts_per_cpu_s']:,}, {linear['accuracy']:.3f}", "classify"),
+            ("the same from rows of a store to rows of a store", f"{store['texts_per_cpu_s']:,} by CPU-second", "", "classify"),
+        ]  # fmt: skip
+    if run := latest("duplicates"):
+        ours, one, two = (run["threshold 0.3"][n] for n in ("salient", "rensa", "datasketch"))
+        rows.append((
+            "Texts that are nearly the same, of 2,200 characters; F1 of pairs where every twentieth word differs",
+            f"{ours['texts_per_cpu_s']:,} by CPU-second, {ours['5%']:.3f}",
+            f"rensa {one['texts_per_cpu_s']:,}, {one['5%']:.3f}; datasketch {two['texts_per_cpu_s']:,}, {two['5%']:.3f}",
+            "duplicates",
+        ))  # fmt: skip
+    if run := latest("copies"):
+        ours, one = run["rows"]["salient"], run["rows"]["rensa"]
+        rows.append((
+            "Documents that are copies, and letters after one pattern that are none, F1",
+            f"{ours['f1']:.3f}", f"rensa {one['f1']:.3f}", "copies",
+        ))  # fmt: skip
+    if run := latest("embeddings"):
+        ours, peer = run["threads_1"]["salient"], run["threads_1"]["gensim"]
+        rows.append((
+            "Training of word vectors; WordSim + SimLex + analogies",
+            f"{ours['words_per_cpu_s']:,.0f} words by CPU-second, {ours['sum']:.3f}",
+            f"gensim {peer['words_per_cpu_s']:,.0f}, {peer['sum']:.3f}", "embeddings",
+        ))  # fmt: skip
     return rows
 
 

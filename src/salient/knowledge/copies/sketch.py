@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 import zlib
 from collections import Counter
@@ -26,15 +27,24 @@ LEAST: Final = 12
 
 _KEPT = 64  # numbers, and names, that are kept: the lesser hashes, so that two texts keep the same
 _TITLE = 32
-_TOLD = 3  # places of numbers or names, below which they tell nothing
-_LOST = 0.3  # of them, that may differ
+_TOLD = 3  # terms of a title, below which it tells nothing
 _NUMBER = re.compile(r"\d(?:[\d.,']*\d)+")
 
 _ALIKE = 0.5  # of the runs in common, from which the words are the same
+_NEARLY = 0.3
 _RETOLD = 0.2
 _PART = 0.15
 _WHOLE = 0.8  # of the shorter one's runs, from which it is a part of the longer
 _PART_LEAST = 40
+
+# How much names and numbers speak for a pattern filled anew, as the logarithm of odds; see `_anew`.
+_ANEW = 2.0
+_OWN = -2.0  # for a copy, strongly
+_OWN_AND_LEAD = -0.9
+_AS_LONG = 0.8
+_FILLED = 0.5  # of a pattern's names, those that differ
+_MISREAD = 0.02  # of names, those that are found in one of two places where both say the same
+_NAME_TERMS = 1.5
 
 
 Counts = tuple[tuple[int, int], ...]
@@ -46,7 +56,7 @@ class Why(StrEnum):
     SAME = "same_words"
     PART = "shortened"
     RETOLD = "retold"
-    """Other words here and there, but the title or the beginning, the names and the numbers of the other."""
+    """Other words here and there, but the names and numbers of the other, and much of its words, its title or its beginning."""
 
 
 class Verdict(NamedTuple):
@@ -157,35 +167,61 @@ def judge(one: Sketch, other: Sketch, similarity: float) -> Verdict:
 def _why(one: Sketch, other: Sketch, alike: float, contained: float, shorter: int) -> Why | None:
     if shorter < LEAST:
         return None
-    numbers, names = _agree(one.numbers, other.numbers), _agree(one.names, other.names)
-    if numbers is False or names is False:
+    numbers, names = _lost(one.numbers, other.numbers), _lost(one.names, other.names)
+    in_copy = _share_in_copy(contained)
+    anew = _anew(numbers[0] + names[0], numbers[1] + names[1], in_copy)
+    if anew >= _ANEW:
         return None
     if alike >= _ALIKE:
         return Why.SAME
     if contained >= _WHOLE and shorter >= _PART_LEAST:
         return Why.PART
-    if alike < _RETOLD or (numbers is None and names is None):
+    if alike < _RETOLD or anew > _OWN_AND_LEAD:
         return None
+    # Long texts of one pattern share many names: laws, what a contract calls its parties.
+    if any(n > _expected(of, in_copy) for of, n in (numbers, names)):
+        return None
+    if alike >= _NEARLY and anew <= _OWN and shorter >= _AS_LONG * max(one.n_runs, other.n_runs):
+        return Why.RETOLD
     lead = float((np.frombuffer(one.lead, "<u2") == np.frombuffer(other.lead, "<u2")).mean())
     titled = _shared(one.title, other.title)
     return Why.RETOLD if lead >= 0.4 or titled >= 0.6 else None
 
 
-def _agree(one: Counts, other: Counts) -> bool | None:
-    """Whether nearly all that the text with fewer names, or numbers, says of them the other says too.
+def _share_in_copy(contained: float) -> float:
+    """Of a copy's names and numbers, the share that edits hit, or that is read otherwise there.
 
-    Counted by how often they stand there: whoever changes words here and there seldom hits all places of a name, whoever
-    fills a pattern anew does. None when there are too few to tell. Where one keeps only a part of what it has, just those are
-    compared that both would have kept.
+    Whoever changes words here and there hits names as seldom as other words; and a run is left if all its words are,
+    so how often words were changed follows from the runs in common.
+    """
+    edited = 1.0 - math.pow(contained, 1 / RUN)
+    return min(_MISREAD + _NAME_TERMS * edited, _FILLED)
+
+
+def _anew(places: int, lost: int, in_copy: float) -> float:
+    """How much more likely names and numbers differ as in a pattern filled anew, which hits them alone, than as in a copy.
+
+    The logarithm of the odds, 0 where there is nothing to tell by; each place of a name or number counts.
+    """
+    kept = places - lost
+    return lost * math.log(_FILLED / in_copy) + kept * math.log((1 - _FILLED) / (1 - in_copy))
+
+
+def _expected(places: int, in_copy: float) -> float:
+    """How many of them a copy loses at the most, to two standard deviations."""
+    return places * in_copy + 2 * math.sqrt(places * in_copy * (1 - in_copy))
+
+
+def _lost(one: Counts, other: Counts) -> tuple[int, int]:
+    """The places of the one with fewer, and those of them that the other has not.
+
+    Where one keeps only a part of what it has, just those are compared that both would have kept.
     """
     least = min((kept[-1][0] for kept in (one, other) if len(kept) == _KEPT), default=None)
     left = {k: n for k, n in one if least is None or k <= least}
     right = {k: n for k, n in other if least is None or k <= least}
     fewer = min(sum(left.values()), sum(right.values()))
-    if fewer < _TOLD:
-        return None
-    lost = fewer - sum(min(n, right.get(k, 0)) for k, n in left.items())
-    return lost <= max(1.0, _LOST * fewer)
+    return fewer, fewer - sum(min(n, right.get(k, 0)) for k, n in left.items())
 
 
 def _shared(one: tuple[int, ...], other: tuple[int, ...]) -> float:

@@ -61,6 +61,23 @@ def test_a_letter_to_another_customer_is_no_copy(seed):
     assert why(OWN, sketch(other, who)) is None
 
 
+def test_a_letter_that_has_but_a_few_names_is_no_copy():
+    text = (
+        "We thank {} for the visit in {} and shall send what was asked for by the end of week {}. "
+        + STORY
+    )
+    one = sketch(text.format("Anna Dahl", "Lima", 27), ["Anna Dahl", "Lima"])
+    other = sketch(text.format("Piet Vos", "Bonn", 31), ["Piet Vos", "Bonn"])
+    assert why(one, other) is None
+
+
+def test_where_every_tenth_word_differs_names_tell_a_copy():
+    edited = stories.edited(STORY, 0.1)
+    assert verdict(OWN, sketch(edited, WHO)).similarity < 0.5
+    assert why(OWN, sketch(edited, WHO)) is Why.RETOLD
+    assert why(OWN, sketch(edited, [f"other {i}" for i in range(len(WHO))])) is None
+
+
 def test_a_daily_report_with_other_numbers_is_no_copy():
     text = (
         "Shares in Oslo closed at {} on {} and oil at {} a barrel, while {} ships called at Bergen. "
