@@ -31,6 +31,7 @@ from salient.learning.classification import (
     Checkpoints,
     HashedTexts,
     Measures,
+    Mixed,
     Report,
     TextClassifier,
     Tuned,
@@ -249,10 +250,18 @@ def _in_one_pass(
 ) -> None:
     if not classes:
         raise InvalidInput("--one-pass needs every class beforehand: --class A --class B")
-    stream = (([t for t, _ in batch], [told for _, told in batch]) for batch in batched(given))
+    mixed = Mixed(given, seed=estimator.random_state)
+    stream = (
+        ([t for t, _ in batch], [told for _, told in batch]) for batch in batched(iter(mixed))
+    )
     with counting("learning") as advance:
         estimator.fit_stream(
             stream, sorted(classes), checkpoints=checkpoints, report=_so_far(advance)
+        )
+    if mixed.in_order:
+        out.print(
+            "warning: the texts are sorted by class, so the last classes have the best of it: mix them, or learn without "
+            "--one-pass"
         )
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured, NotFound
 from salient.interfaces.cli import cli
-from salient.learning.classification import TextClassifier, told
+from salient.learning.classification import Mixed, TextClassifier, told
 from salient.storage.docs import Records
 from tests.unit.learning.classification.test_model import corpus
 
@@ -361,8 +362,26 @@ cli.main()
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+def test_one_pass_over_rows_that_are_sorted_by_class_learns_all_of_them_or_says_so(
+    tmp_path, monkeypatch
+):
+    rows = sorted(lines(tmp_path / "train.jsonl", 600), key=lambda row: row["label"])
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines(tmp_path / "test.jsonl", 200)
+    asked = [tmp_path / "train.jsonl", "--one-pass"]
+    for name in ("food", "law", "sea"):
+        asked += ["--class", name]
+    learnt = run("train", *asked, "-m", tmp_path / "m")
+    assert "sorted" not in learnt.output
+    found = run("evaluate", tmp_path / "test.jsonl", "-m", tmp_path / "m").output
+    assert float(found.rpartition("accuracy ")[2][:5]) > 0.9, found
+    monkeypatch.setattr("salient.interfaces.classifying.Mixed", partial(Mixed, rows=20))
+    assert "sorted by class" in run("train", *asked, "-m", tmp_path / "n").output
+
+
 def test_a_file_that_is_cut_off_is_gone_on_with_when_it_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("salient.interfaces.tables.BATCH", 50)
+    monkeypatch.setattr("salient.interfaces.classifying.Mixed", partial(Mixed, rows=50))
     rows = lines(tmp_path / "train.jsonl", 300)
     packed = gzip.compress((tmp_path / "train.jsonl").read_bytes())
     (tmp_path / "t.jsonl.gz").write_bytes(packed[: len(packed) * 3 // 4])

@@ -16,6 +16,7 @@ from salient.learning.classification.evaluation import (
     tune,
 )
 from salient.learning.classification.features import HashedTexts, Texts
+from salient.learning.classification.mixing import Mixed
 from salient.learning.classification.model import TextClassifier
 from salient.learning.classification.reasons import Reason
 from salient.learning.classification.stored import (
@@ -26,7 +27,7 @@ from salient.learning.classification.stored import (
 )
 
 __all__ = [
-    "Checkpoints", "HashedTexts", "Measures", "Reason", "Report", "TextClassifier", "Texts", "Told", "Tuned",
+    "Checkpoints", "HashedTexts", "Measures", "Mixed", "Reason", "Report", "TextClassifier", "Texts", "Told", "Tuned",
     "classify_records", "cross_validate", "held_out", "labelled_records", "measured", "thresholds", "together", "told",
     "tune",
 ]  # fmt: skip
