@@ -52,6 +52,18 @@ def bought(workspace):
     )
 
 
+def test_copies_are_exported_source_by_source(syndicated):
+    workspace, _ = syndicated
+    (done, _) = (
+        workspace.call("export.write", what="copies", form=form) for form in ("jsonl", "xlsx")
+    )
+    rows = [json.loads(line) for line in workspace.app.context.blobs.get(done.blob).splitlines()]
+    assert sorted(r["document"].rpartition("/")[2] for r in rows) == [
+        f"site{n}.txt" for n in range(5)
+    ]
+    assert {r["source_id"] for r in rows} == {min(r["document_id"] for r in rows)}
+
+
 def test_a_fact_of_a_story_counts_once(syndicated):
     workspace, _ = syndicated
     fact = bought(workspace)

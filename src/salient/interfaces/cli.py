@@ -448,7 +448,10 @@ def similar(
 @cli.command()
 def export(
     what: Annotated[
-        str, typer.Argument(help="documents, mentions, entities, facts, annotations or graph")
+        str,
+        typer.Argument(
+            help="documents, mentions, entities, facts, references, annotations, copies or graph"
+        ),
     ],
     to: Annotated[
         Path | None, typer.Option("--to", "-o", help="A file; its ending names the form.")

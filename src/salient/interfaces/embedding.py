@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from salient.app import opened_models, place_of, work_config
 from salient.errors import InvalidInput
-from salient.interfaces.terminal import DataDir, err, opened, out
+from salient.interfaces.terminal import AsJson, DataDir, err, opened, out
 from salient.learning.embeddings import DistributedTraining, KeyedVectors, WordVectors
 from salient.learning.embeddings.corpus import Told
 from salient.learning.embeddings.files import texts
@@ -114,21 +115,21 @@ def _workspace(data_dir: Path | None) -> Iterator[str]:
 
 @embed.command()
 def neighbours(
-    vectors: Vectors, words: list[str], limit: Limit = 10, data_dir: DataDir = None
-) -> None:
+    vectors: Vectors, words: list[str], limit: Limit = 10, data_dir: DataDir = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
     """List the words that are used most like each word."""
     with _keyed(vectors, data_dir) as keyed:
         for word in words:
-            _table(word, keyed.neighbours(word, limit))
+            _print(word, keyed.neighbours(word, limit), as_json=as_json)
 
 
 @embed.command()
 def analogy(
-    vectors: Vectors, a: str, b: str, c: str, limit: Limit = 10, data_dir: DataDir = None
-) -> None:
+    vectors: Vectors, a: str, b: str, c: str, limit: Limit = 10, data_dir: DataDir = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
     """List what is to C as B is to A: analogy VECTORS man king woman."""
     with _keyed(vectors, data_dir) as keyed:
-        _table(f"{a} : {b} = {c} : ?", keyed.analogy(a, b, c, limit))
+        _print(f"{a} : {b} = {c} : ?", keyed.analogy(a, b, c, limit), as_json=as_json)
 
 
 @embed.command()
@@ -146,7 +147,11 @@ def export(
         out.print(f"{len(keyed):,} words written to {escape(str(to))}", soft_wrap=True)
 
 
-def _table(title: str, found: list[tuple[str, float]]) -> None:
+def _print(title: str, found: list[tuple[str, float]], *, as_json: bool) -> None:
+    if as_json:
+        words = [{"word": word, "cosine": score} for word, score in found]
+        typer.echo(json.dumps({"of": title, "words": words}, ensure_ascii=False))
+        return
     table = Table("word", "cosine", title=escape(title), box=None)
     for word, score in found:
         table.add_row(escape(word), f"{score:.3f}")

@@ -72,6 +72,11 @@ LEFT JOIN name_entity ne ON ne.name_id = m.name_id
 LEFT JOIN entity e ON e.workspace = ne.workspace AND e.id = ne.entity_id
 WHERE d.workspace = :workspace ORDER BY d.id, m.ordinal
 
+-- name: export_copies
+SELECT g.first_id AS source_id, g.document_id AS document_id, d.name AS document, d.version AS version
+FROM copy_group g JOIN document d ON d.id = g.document_id
+WHERE g.workspace = :workspace ORDER BY g.first_id, g.document_id
+
 -- name: by_mentions
 SELECT {columns} FROM entity WHERE {chosen}
 ORDER BY n_mentions DESC, name, id LIMIT :limit OFFSET :offset

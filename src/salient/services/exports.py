@@ -23,8 +23,8 @@ from salient.services.facts import every_fact
 from salient.services.meanings import ValuesOf, columns, of_fact
 
 What = Literal[
-    "documents", "mentions", "entities", "facts", "graph", "annotations", "references", "grammar"
-]
+    "documents", "mentions", "entities", "facts", "graph", "annotations", "references", "copies", "grammar"
+]  # fmt: skip
 Form = Literal["csv", "xlsx", "jsonl", "graphml", "jsonld"]
 
 MEDIA_TYPES = {
@@ -66,7 +66,7 @@ def request_of(what: str, form: str, filters: Mapping[str, str]) -> ExportReques
     try:
         return ExportRequest.model_validate({"what": what, "form": form, "filters": dict(filters)})
     except ValidationError as exc:
-        known = "documents, mentions, entities, facts, references, annotations, grammar as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
+        known = "documents, mentions, entities, facts, references, annotations, copies, grammar as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
         raise InvalidInput(f"nothing is called {what}.{form}: there are {known}") from exc
 
 
@@ -371,4 +371,6 @@ _TABLES: dict[
         lambda context, _: every_reference(context),
     ),
     "annotations": ((), _annotations),
+    # A source is named by the least of its documents.
+    "copies": (("source_id", "document_id", "document", "version"), _query("export_copies")),
 }

@@ -1,5 +1,7 @@
 """`salient embed` and the services beneath it: from files or documents to neighbours and files for others."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -29,6 +31,9 @@ def test_a_file_becomes_vectors_that_are_asked_and_exported(lines, tmp_path):
     assert done.exit_code == 0, done.output
     assert "12 words" in done.output
     assert "mouse" in run("neighbours", out, "cat", "-n", 3).output
+    told = json.loads(run("neighbours", out, "cat", "-n", 3, "--json").output)
+    assert told["of"] == "cat"
+    assert "mouse" in [w["word"] for w in told["words"]]
     assert run("analogy", out, "cat", "dog", "law").exit_code == 0
     done = run("export", out, tmp_path / "v.vec")
     assert done.exit_code == 0
