@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from salient.learning import mapped
 Floats = NDArray[np.float32]
 
 _STEPS = 60
+SCORED = 512  # texts that are scored at once before they are learnt from
+_PARTS = 8
+_LATER = 9 / 8  # times as many texts as the last time
+_LEAST = 50  # texts that a stream's probabilities are calibrated by
 _FEWEST = 5  # texts with a class, and without, that its own slope is learnt from
 
 
@@ -48,6 +54,57 @@ class Calibration:
 
     def arrays(self) -> dict[str, Floats]:
         return {"slope": self.slope, "offset": self.offset}
+
+
+class Ahead:
+    """Scores of texts of a stream by what was learnt before them, which probabilities are calibrated by after one pass.
+
+    Now and then some texts are scored before they are learnt from, the more seldom the longer the stream, so that it costs
+    little; what was scored by a model of less than half of the texts says nothing of the last one.
+
+    Source: progressive validation, Blum, Kalai and Langford 1999.
+    """
+
+    def __init__(self) -> None:
+        self._parts: deque[tuple[int, Floats, NDArray[Any]]] = deque(maxlen=_PARTS)
+
+    def due(self, n_texts: int) -> bool:
+        """Whether texts that come after so many are to be scored."""
+        return bool(n_texts) and (not self._parts or n_texts >= self._parts[-1][0] * _LATER)
+
+    def add(self, n_texts: int, scores: Floats, truth: NDArray[Any]) -> None:
+        """Args: truth: (n,) targets, or (n, n_outputs) labels, of each text."""
+        self._parts.append((n_texts, scores, truth))
+
+    def learnt(self, n_texts: int) -> Calibration | None:
+        """By what was scored, a stream of so many texts; None if that is too little."""
+        parts = [p for p in self._parts if 2 * p[0] >= n_texts] or [*self._parts][-1:]
+        if sum(len(scores) for _, scores, _ in parts) < _LEAST:
+            return None
+        truth = np.concatenate([t for _, _, t in parts])
+        many = truth.ndim == 2
+        scores = np.concatenate([s for _, s, _ in parts])
+        return learn(scores, truth, truth if many else None)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For a checkpoint."""
+        if not self._parts:
+            return {}
+        return {
+            "ahead_at": np.array([(n, len(scores)) for n, scores, _ in self._parts], np.int64),
+            "ahead_scores": np.concatenate([s for _, s, _ in self._parts]),
+            "ahead_truth": np.concatenate([t for _, _, t in self._parts]),
+        }
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Ahead:
+        """Of a checkpoint."""
+        made, low = cls(), 0
+        for n_texts, size in arrays.get("ahead_at", np.zeros((0, 2), np.int64)).tolist():
+            part = slice(low, low + size)
+            made.add(n_texts, arrays["ahead_scores"][part], arrays["ahead_truth"][part])
+            low += size
+        return made
 
 
 def none(n_classes: int, *, many: bool) -> Calibration:

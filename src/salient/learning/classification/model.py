@@ -36,6 +36,7 @@ from salient.learning.classification.running import (
     Plan,
     Run,
     Watch,
+    chosen,
     idf_of,
     n_outputs_of,
     renumbered,
@@ -250,7 +251,8 @@ class TextClassifier(Parameterised):
     ) -> Self:
         """Learn from some more texts, in one pass.
 
-        What a column weighs (idf) follows the texts met so far. Probabilities are not calibrated.
+        What a column weighs (idf) follows the texts met so far. Probabilities are calibrated by texts that were scored
+        before they were learnt from, once there are 50; that takes batches of which some texts are met late.
 
         Args:
             classes: all that will ever come, at the first call.
@@ -282,11 +284,15 @@ class TextClassifier(Parameterised):
                 1 << self.n_bits, n_outputs_of(announced, many=self.multi_label)
             )
             self._met = np.zeros(1 << self.n_bits, np.int64)
+            self._ahead = calibration.Ahead()
         elif classes is not None and list(classes) != self.classes_.tolist():
             raise InvalidInput("classes are not those of the first call")
         _, targets, labels = self._read(y, n, self.classes_)
         weights = self._weights(n, targets, labels, sample_weight, self.classes_)
-        self._met += features.document_counts()
+        counts = features.document_counts()
+        here = np.flatnonzero(counts)
+        self._met[here] += counts[here]
+        before = self.n_texts_
         self.n_texts_ += n
         data = Data(
             features,
@@ -296,8 +302,14 @@ class TextClassifier(Parameterised):
             n_outputs_of(self.classes_, many=self.multi_label),
             len(self._met),
         )
-        run = Run(self._how(), data, idf_of(self._met, self.n_texts_), going)
-        run.once(np.arange(n))
+        # Of the batch's columns alone: there are a million, and what others weigh is asked for when it is over.
+        run = Run(self._how(), data, idf_of(self._met[here], self.n_texts_), going, here)
+        truth = targets if labels is None else labels
+        for low in range(0, n, calibration.SCORED):
+            part = np.arange(low, min(low + calibration.SCORED, n))
+            if self.calibrate and self._ahead.due(before + low):
+                self._ahead.add(before + low, run.ahead(chosen(features, part)), truth[part])
+            run.once(part)
         self._behind, self._used, self._n_outputs = run, self.spec, run.n_outputs
         return self
 
@@ -337,7 +349,7 @@ class TextClassifier(Parameterised):
 
     def _gone_so_far(self) -> tuple[dict[str, NDArray[Any]], int]:
         """All that the rest of a pass needs, and the number of texts."""
-        return {**arrays_of(self._going), "met": self._met}, self.n_texts_
+        return {**arrays_of(self._going), "met": self._met, **self._ahead.arrays()}, self.n_texts_
 
     def _go_on(
         self, classes: Sequence[Any], kept: Mapping[str, NDArray[Any]], n_texts: int
@@ -347,7 +359,7 @@ class TextClassifier(Parameterised):
         n = n_outputs_of(self.classes_, many=self.multi_label)
         self._going = state_of(1 << self.n_bits, n)
         restored(self._going, kept)
-        self._met = kept["met"].copy()
+        self._met, self._ahead = kept["met"].copy(), calibration.Ahead.of(kept)
         self._calibration = calibration.none(len(self.classes_), many=self.multi_label)
         self.thresholds_, self.reject_ = None, 0.0
         nothing = HashedTexts.of([], self.spec)
@@ -498,7 +510,8 @@ class TextClassifier(Parameterised):
 
     def predict_proba(self, X: Any) -> Floats:
         """(n, n_classes) probabilities; rows add up to 1 unless a text may have several labels."""
-        return self._calibration.shares(self._scores(X))
+        scores = self._scores(X)  # which calibrates, after one pass
+        return self._calibration.shares(scores)
 
     def score(self, X: Any, y: Sequence[Any], sample_weight: Any = None) -> float:
         """The share of texts whose class is right; of several labels, all of them."""
@@ -551,7 +564,10 @@ class TextClassifier(Parameterised):
         ):  # weights of one pass are averaged when they are first asked for
             (rows, bias), self._behind = self._behind.averaged(), None
             used = np.flatnonzero(self._met)
-            self._keep(rows[used], used, bias)
+            self._calibration = self._ahead.learnt(self.n_texts_) or self._calibration
+            rows = rows[used]
+            rows[:, 0] = idf_of(self._met[used], self.n_texts_)
+            self._keep(rows, used, bias)
         if not hasattr(self, "_rows"):
             raise Misconfigured("this classifier has not learnt anything yet: call fit")
 

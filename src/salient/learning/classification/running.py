@@ -133,13 +133,19 @@ class Watch:
 
 
 class Run:
-    """Weights in training."""
+    """Weights in training.
 
-    def __init__(self, how: How, data: Data, idf: Floats, kept: State | None = None) -> None:
+    Args:
+        idf: of all columns, or of `columns`; then only these may come.
+    """
+
+    def __init__(
+        self, how: How, data: Data, idf: Floats, kept: State | None = None, columns: NDArray[np.int64] | None = None,
+    ) -> None:  # fmt: skip
         self._how, self._features, self._labels = how, data.features, data.labels
         self._weights, self._targets, self.n_outputs = data.weights, data.targets, data.n_outputs
         self.state = kept or state_of(data.n_columns, self.n_outputs)
-        self.state.rows[:, 0] = idf
+        self.state.rows[slice(None) if columns is None else columns, 0] = idf
         if how.naive_bayes:
             self.state.prior = self._prior()
 
@@ -211,7 +217,23 @@ class Run:
 
     def averaged(self) -> tuple[Floats, Floats]:
         """Rows and intercepts averaged over the steps so far; the last ones where there are none."""
-        how, state = self._how, self.state
+        return self._averaged(self.state)
+
+    def ahead(self, features: HashedTexts) -> Floats:
+        """(n, n_outputs): scores of texts by the averages so far, at the cost of these texts' own columns."""
+        columns, places = np.unique(features.columns, return_inverse=True)
+        of = self.state
+        prior = None if of.prior is None else of.prior[columns]
+        state = State(
+            of.rows[columns], of.sums[columns], of.last[columns], of.bias, of.bias_sums, of.step, of.average_from, prior,
+        )  # fmt: skip
+        rows, bias = self._averaged(state)
+        at = places.astype(np.int32)
+        scores = sparse_scores(features.begins, at, features.counts, rows, self.n_outputs)
+        return scores + bias[1 : 1 + self.n_outputs]
+
+    def _averaged(self, state: State) -> tuple[Floats, Floats]:
+        how = self._how
         linear_settled(state, self.n_outputs, how.rate, how.l1, how.l2)
         steps = state.step - state.average_from
         if steps <= 0:

@@ -91,18 +91,40 @@ def test_the_same_texts_and_seed_give_the_same_bytes_and_another_seed_others():
     assert one.decision_function(texts).tobytes() != other.decision_function(texts).tobytes()
 
 
-def test_probabilities_are_as_sure_as_it_is_right():
-    texts, labels = corpus(3000, noise=30)
-    half = 1500
+@pytest.mark.parametrize("batch", [None, 100, 700])
+@pytest.mark.parametrize("more", [{}, {"l2": 1e-6}])
+def test_probabilities_are_as_sure_as_it_is_right(batch, more):
+    texts, labels = corpus(4500, noise=30)
+    half = 3000
     rng = np.random.default_rng(1)
     flipped = [rng.choice(["sea", "law", "food"]) if rng.random() < 0.3 else y for y in labels]
-    model = small().fit(texts[:half], flipped[:half])
+    model = small(**more)
+    if batch is None:
+        model.fit(texts[:half], flipped[:half])
+    else:
+        parts = ((texts[at : at + batch], flipped[at : at + batch]) for at in range(0, half, batch))
+        model.fit_stream(parts, ["food", "law", "sea"])
     report = measured(
         flipped[half:], model.predict(texts[half:]).tolist(), model.predict_proba(texts[half:]),
         model.classes_.tolist(),
     )  # fmt: skip
     assert report.accuracy > 0.7
     assert report.calibration_error < 0.1
+    uncalibrated = small(calibrate=False).fit(texts[:half], flipped[:half])
+    assert (uncalibrated.predict_proba(texts) != model.predict_proba(texts)).any()
+
+
+def test_labels_of_one_pass_are_given_by_calibrated_bounds():
+    texts, labels = corpus(3000)
+    several = [(y,) if at % 3 else (y, "third") for at, y in enumerate(labels)]
+    model = small(multi_label=True)
+    model.fit_stream(
+        ((texts[at : at + 500], several[at : at + 500]) for at in range(0, 3000, 500)),
+        ["food", "law", "sea", "third"],
+    )
+    shares = model.predict_proba(texts)
+    assert abs(shares[:, 3].mean() - 1 / 3) < 0.1
+    assert (model._calibration.slope != 1).all()
 
 
 def test_in_one_pass_it_learns_too_and_classes_may_come_late():
