@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 
 _STEPS = 60
 SCORED = 512  # texts that are scored at once before they are learnt from
+_CELLS = 1 << 20  # scores that are kept of them at the most
 _PARTS = 8
 _LATER = 9 / 8  # times as many texts as the last time
 _LEAST = 50  # texts that a stream's probabilities are calibrated by
@@ -105,6 +106,11 @@ class Ahead:
             made.add(n_texts, arrays["ahead_scores"][part], arrays["ahead_truth"][part])
             low += size
         return made
+
+
+def scored(n_outputs: int) -> int:
+    """Of so many texts at once, those that are scored: fewer where there are very many classes."""
+    return max(1, min(SCORED, _CELLS // n_outputs))
 
 
 def none(n_classes: int, *, many: bool) -> Calibration:

@@ -308,7 +308,8 @@ class TextClassifier(Parameterised):
         for low in range(0, n, calibration.SCORED):
             part = np.arange(low, min(low + calibration.SCORED, n))
             if self.calibrate and self._ahead.due(before + low):
-                self._ahead.add(before + low, run.ahead(chosen(features, part)), truth[part])
+                some = part[: calibration.scored(run.n_outputs)]
+                self._ahead.add(before + low, run.ahead(chosen(features, some)), truth[some])
             run.once(part)
         self._behind, self._used, self._n_outputs = run, self.spec, run.n_outputs
         return self
