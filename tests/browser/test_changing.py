@@ -206,6 +206,21 @@ class TestCopies:
 
 
 class TestLabels:
+    def test_labels_narrow_a_search(self, page: Page, scratch: Any) -> None:
+        one, other = scratch.call("documents/list", limit=2, states=["done"])["documents"]
+        scratch.call("labels/set", ids=[one["id"], other["id"]], scheme="desk", labels=["north"])
+        scratch.call("labels/set", ids=[other["id"]], scheme="desk", labels=["north", "late"])
+        page.goto(f"{scratch.url}/search?f.labelled=desk/north")
+        labels = page.get_by_role("region", name="Labels")
+        expect(labels.locator(".facet.in")).to_contain_text("desk: north")
+        tab = page.get_by_role("tab", name="Documents")
+        expect(tab.locator(".n")).to_have_text("2")
+        labels.get_by_role("button", name="Leave out desk: late").click()
+        expect(tab.locator(".n")).to_have_text("1")
+        page.reload()
+        expect(labels.locator(".facet.out")).to_contain_text("desk: late")
+        scratch.call("labels/remove", ids=[one["id"], other["id"]], scheme="desk")
+
     def test_a_document_is_labelled_and_the_label_taken_back(
         self, page: Page, scratch: Any
     ) -> None:

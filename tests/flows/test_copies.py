@@ -215,3 +215,35 @@ def test_the_command_line_lists_and_parts_them(syndicated):
     assert workspace.show(ident(workspace, "site0")).n_copies < 4
     assert "site0.txt" in run("quoted", "Analysts at Fjordbanken had expected a price")
     assert "no other document says the same" in run("copies", "other.txt")
+
+
+def test_files_of_the_same_bytes_count_where_their_text_stands(syndicated):
+    workspace, folder = syndicated
+    for name in ("again", "thrice"):
+        (folder / f"{name}.txt").write_text((folder / "site1.txt").read_text())
+    (folder / "otherwise.txt").write_text((folder / "other.txt").read_text())
+    workspace.add(folder)
+    site, other, twin = (ident(workspace, n) for n in ("site1", "other.", "again"))
+    found = workspace.search_documents("yard workers ferries", mode="keyword")
+    assert [h.n_copies for h in found.hits] == [6]
+    assert [workspace.show(i).n_copies for i in (site, ident(workspace, "site2"), other, twin)] == [
+        6,
+        6,
+        1,
+        6,
+    ]
+    shown = workspace.call("copies.show", id=site).copies
+    assert [c.why for c in shown[:3]] == ["same_bytes", "same_bytes", "same_words"]
+    assert len(shown) == 6
+    shown = workspace.call("copies.show", id=twin).copies
+    assert {c.document.id for c in shown if c.why == "same_bytes"} == {
+        site,
+        ident(workspace, "thrice"),
+    }
+    assert len(shown) == 6
+    groups = workspace.call("copies.list")
+    assert (groups.total, groups.n_documents) == (2, 9)
+    assert [(g.n, len(g.documents)) for g in groups.groups] == [(7, 7), (2, 2)]
+    similar = workspace.similar(ident(workspace, "elsewhere")).documents
+    assert {s.n_copies for s in similar if s.document.name.startswith("site")} <= {6}
+    assert {s.n_copies for s in similar if s.document.name.startswith("other")} <= {1}

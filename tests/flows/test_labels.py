@@ -7,9 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 import salient
-from salient.errors import InvalidInput, NotFound
+from salient.errors import InvalidInput, LimitExceeded, NotFound
 from salient.interfaces.cli import cli
 from salient.pipeline.run import Cancelled
+from salient.services import search
+from salient.services.labelbook import LabelBook
 
 WORDS = {
     "sea": "ship sail harbour captain wave anchor crew port",
@@ -231,3 +233,46 @@ def test_a_file_of_labels_is_taken_whole_or_not_at_all(data, workspace, tmp_path
         workspace.call("classify.predict", model="nobody")
     with pytest.raises(InvalidInput):
         workspace.call("classify.train", name="x", by="anything")
+
+
+def test_labels_narrow_a_search_and_are_counted(data, workspace):
+    ids = [named(workspace, at)[0] for at in range(6)]
+    workspace.call("labels.set", ids=ids[:3], scheme="desk", labels=["north", "a/b"])
+    workspace.call("labels.set", ids=ids[3:5], scheme="label", labels=["plain"])
+    book = LabelBook(workspace.app.context.records, workspace.app.context.workspace)
+    said = [(ids[2], ["south"], 0.9, "v"), (ids[5], ["north"], 0.9, "v")]
+    book.predict("desk", said, model="m", version="1")
+
+    def found(text="", passages=False, **request):
+        call = workspace.search if passages else workspace.search_documents
+        reply = call(text, limit=100, copies="each", **request)
+        return {h.quote.document_id if passages else h.document.id for h in reply.hits}
+
+    north = {*ids[:3], ids[5]}
+    for passages in (False, True):
+        assert found(passages=passages, filters={"labelled": ["desk/north"]}) == north
+        assert found(passages=passages, filters={"labelled": ["desk/a/b"]}) == set(ids[:3])
+        assert found(passages=passages, filters={"labelled": ["plain"]}) == set(ids[3:5])
+        assert found(passages=passages, filters={"labelled": ["plain", "desk/north"]}) == set(ids)
+        assert found(passages=passages, filters={"labelled": ["desk/south"]}) == set(), "a person said otherwise"  # fmt: skip
+        one = {"labelled": ["desk/north"], "document": [ids[0], ids[4]]}
+        assert found(passages=passages, filters=one) == {ids[0]}
+        out = {"labelled": ["desk/north"], "document": [ids[4]]}
+        left = found(passages=passages, filters={"labelled": ["plain", "desk/north"]}, exclude=out)
+        assert left == {ids[3]}
+        call = workspace.search if passages else workspace.search_documents
+        facet = call("", facets=["labelled", "year"], limit=1).facets["labelled"]
+        own = [(f.value, f.label, f.n) for f in facet if not f.value.startswith("subject/")]
+        assert own[:2] == [("desk/north", "desk: north", 4), ("desk/a/b", "desk: a/b", 3)]
+        assert ("label/plain", "plain", 2) in own
+        narrowed = call("", filters={"labelled": ["plain"]}, facets=["labelled"], limit=1)
+        assert [(f.value, f.n) for f in narrowed.facets["labelled"]][:1] == [("label/plain", 2)]
+    assert "4 found" in run(data, "search", "", "--label", "desk/north", "--mode", "keyword")
+
+
+def test_a_label_of_too_many_documents_is_told(workspace, monkeypatch):
+    monkeypatch.setattr(search, "_LABELLED", 2)
+    ids = [named(workspace, at)[0] for at in range(3)]
+    workspace.call("labels.set", ids=ids, scheme="many", labels=["x"])
+    with pytest.raises(LimitExceeded, match="more than 2 documents"):
+        workspace.search_documents("", filters={"labelled": ["many/x"]})

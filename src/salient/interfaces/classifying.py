@@ -25,6 +25,7 @@ from salient.interfaces.tables import (
     form_of,
     pairs,
     rows,
+    swept,
 )
 from salient.interfaces.terminal import DataDir, opened, out, watched
 from salient.learning.classification import (
@@ -205,7 +206,7 @@ def train(
                 tuned = tune(estimator, features, labels, precision=precision)
         estimator.save(Path(model))
     finally:
-        _swept(_beside(model))
+        swept(_beside(model))
     names = ", ".join(map(str, estimator.classes_[:12])) + (
         " …" if len(estimator.classes_) > 12 else ""
     )
@@ -220,14 +221,6 @@ def train(
 def _beside(model: str) -> Path:
     """Where a training's checkpoints lie: beside the classifier, which is whole or not there."""
     return Path(f"{model.rstrip('/')}.training")
-
-
-def _swept(folder: Path) -> None:
-    """Remove the folder of checkpoints if none is in it."""
-    if folder.is_dir() and not any(Blobs.open(f"file:{folder}").list()):
-        for inner in sorted(folder.rglob("*"), reverse=True):
-            inner.rmdir() if inner.is_dir() else inner.unlink()
-        folder.rmdir()
 
 
 def _so_far(advance: Any) -> Any:

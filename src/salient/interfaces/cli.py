@@ -208,13 +208,20 @@ def search(
     passages: Annotated[
         bool, typer.Option("--passages", help="Passages rather than documents.")
     ] = False,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label", "-l", help="Only documents labelled so: LABEL or SCHEME/LABEL; repeatable."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Find documents or passages: words, "phrases", -not, field:value, prefix*."""
     name = "search.passages" if passages else "search.documents"
     with _workspace(data_dir) as workspace:
-        reply = workspace.call(name, text=text, limit=limit, mode=mode)
+        filters = {"labelled": tuple(label)} if label else {}
+        reply = workspace.call(name, text=text, limit=limit, mode=mode, filters=filters)
     if as_json:
         _print_json(reply)
         return
@@ -223,8 +230,9 @@ def search(
         if passages:
             _print_quote(hit.quote)
             continue
+        also = f"  also in {hit.n_copies} more" if hit.n_copies else ""
         out.print(
-            f"\n[bold]{escape(hit.document.title or hit.document.name)}[/] [dim]{escape(hit.document.name)} {hit.document.id}[/]"
+            f"\n[bold]{escape(hit.document.title or hit.document.name)}[/] [dim]{escape(hit.document.name)} {hit.document.id}{also}[/]"
         )
         for quote in hit.quotes[:2]:
             _print_quote(quote, named=False)

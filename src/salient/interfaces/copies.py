@@ -14,6 +14,7 @@ from salient.interfaces.terminal import AsJson, DataDir, opened, out, print_json
 from salient.knowledge.copies.sketch import Why
 
 WHY = {
+    Why.BYTES: "the same bytes",
     Why.SAME: "the same words",
     Why.PART: "a part of the other",
     Why.RETOLD: "retold: title or beginning, names and numbers are the same",

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from salient.errors import InvalidInput, NotFound
 from salient.interfaces.terminal import err
+from salient.storage.blob import Blobs
 
 TextField = Annotated[str, typer.Option("--text", help="The column or key of the text.")]
 
@@ -110,6 +111,14 @@ def pairs(file: Path, text: str, label: str) -> Iterator[tuple[str, Any]]:
 def batched(stream: Iterator[Any]) -> Iterator[list[Any]]:
     while part := list(islice(stream, BATCH)):
         yield part
+
+
+def swept(folder: Path) -> None:
+    """Remove a folder of what long work kept if nothing is in it any more."""
+    if folder.is_dir() and not any(Blobs.open(f"file:{folder}").list()):
+        for inner in sorted(folder.rglob("*"), reverse=True):
+            inner.rmdir() if inner.is_dir() else inner.unlink()
+        folder.rmdir()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pydantic import Field
 from salient.errors import InvalidInput
 from salient.knowledge.copies.quoting import LEAST, Passage
 from salient.knowledge.copies.sketch import Why
+from salient.knowledge.copies.store import Copy
 from salient.knowledge.decisions import Log
 from salient.model import Decision, Document, State, Value
 from salient.pipeline.ledger import as_document
@@ -49,26 +50,31 @@ class CopiesOf(Value):
 
 @service("copies.show")
 def show(request: ShowCopies, context: Context) -> CopiesOf:
-    """Show the documents that say the same as one, in the same words or nearly: together they are one source.
+    """Show the documents that say the same as one, in the same bytes, words or nearly: together they are one source.
 
     Raises:
         NotFound: no such document.
     """
-    context.ledger.row(request.id)
-    found = context.coordinator.copies.of(request.id)
-    rows = context.ledger.rows([c.document_id for c in found])
-    return CopiesOf(
-        copies=tuple(
-            CopyView(
-                document=as_document(rows[c.document_id]),
-                similarity=round(c.similarity, 4),
-                containment=round(c.containment, 4),
-                why=c.why,
-            )
-            for c in found
-            if c.document_id in rows
+    row = context.ledger.row(request.id)
+    own = row.duplicate_of or row.id  # whose text it has
+    copies = context.coordinator.copies
+    found = {c.document_id: c for c in copies.of(own)}
+    same = Copy(own, 1.0, 1.0, Why.BYTES)
+    twins = copies.twins([own, *found])
+    every = {own: same} | found | {t: found.get(text, same) for t, text in twins.items()}
+    every.pop(request.id, None)
+    rows = context.ledger.rows(list(every))
+    shown = [
+        CopyView(
+            document=as_document(rows[ident]),
+            similarity=round(c.similarity, 4),
+            containment=round(c.containment, 4),
+            why=c.why,
         )
-    )
+        for ident, c in every.items()
+        if ident in rows
+    ]
+    return CopiesOf(copies=tuple(sorted(shown, key=lambda c: (-c.similarity, c.document.id))))
 
 
 class ListCopies(Value):
@@ -100,12 +106,11 @@ def list_copies(request: ListCopies, context: Context) -> CopyGroups:
     copies = context.coordinator.copies
     total, n_documents, groups = copies.largest(request.offset, request.limit)
     made = []
-    for _, members in groups:
-        rows = context.ledger.rows(members)
+    for n, members in groups:
+        twins = copies.twins(members) if len(members) < _LISTED else {}
+        rows = context.ledger.rows([*members, *twins])
         ordered = sorted(rows.values(), key=lambda r: (r.document_date or "9999", r.added_at, r.id))
-        made.append(
-            CopyGroup(n=len(rows), documents=tuple(as_document(r) for r in ordered[:_LISTED]))
-        )
+        made.append(CopyGroup(n=n, documents=tuple(as_document(r) for r in ordered[:_LISTED])))
     return CopyGroups(total=total, n_documents=n_documents, groups=tuple(made))
 
 

@@ -212,7 +212,8 @@ def show(request: ShowDocument, context: Context) -> DocumentDetails:
         entities = tx.rows(sql.entities, key)
         labels = tx.rows(sql.labels, key)
         facts = tx.value(sql.n_findings, key)
-    n_copies = context.coordinator.copies.others([row.id]).get(row.id, 0)
+    own = row.duplicate_of or row.id  # whose text it has
+    n_copies = context.coordinator.copies.others([own]).get(own, 0)
     parent = context.ledger.rows([row.parent_id]).get(row.parent_id) if row.parent_id else None
     return DocumentDetails(
         document=as_document(row),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from salient.errors import InvalidInput
 from salient.storage.docs import Records
 
 T = TypeVar("T")
+_Where: TypeAlias = dict[str | tuple[str, ...], Any]
 
 _GIVEN, _PREDICTED = "labels", "predictions"
 _AT_ONCE = 500
@@ -111,6 +112,18 @@ class LabelBook:
             found += [_labelled(ident, scheme, row) for ident, row in rows.items()]
         return sorted(found, key=lambda one: (one.document_id, one.scheme))
 
+    def having(self, scheme: str, label: str) -> Iterator[str]:
+        """Documents that have a label: a person gave it, or none gave any of the scheme and it was predicted.
+
+        Cost: reads the scheme's labels within the store.
+        """
+        where: _Where = {"labels": ("has", label)}
+        said = self._name(_GIVEN, scheme)
+        yield from (ident for ident, _ in self._rows(said, where))
+        for part in _parts(ident for ident, _ in self._rows(self._name(_PREDICTED, scheme), where)):
+            given = self.records.get_many(said, part)
+            yield from (ident for ident in part if ident not in given)
+
     def every(self, scheme: str) -> Iterator[Labelled]:
         """All labels of a scheme, by document: people's, and of documents without any the predicted ones.
 
@@ -141,10 +154,12 @@ class LabelBook:
             if name.startswith(prefixes) and name.count("/") == self.workspace.count("/") + 2
         ]
 
-    def _rows(self, collection: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _rows(
+        self, collection: str, where: _Where | None = None
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
         after = None
         while True:
-            page = self.records.page(collection, limit=1000, after=after)
+            page = self.records.page(collection, where, limit=1000, after=after)
             yield from page.items
             after = page.after
             if after is None:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from salient.errors import InvalidInput
+from salient.errors import InvalidInput, LimitExceeded
 from salient.model import Document, Value
 from salient.pipeline.ledger import as_document
 from salient.services import Context, service
+from salient.services.labelbook import LabelBook
 from salient.services.quotes import quote
 from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote
 from salient.storage.search import MAX_WINDOW, Hit, Hits, Query, SearchIndex
 from salient.storage.sql import fold, like
 
-FACETS = ("media_type", "language", "label", "entity", "folder", "year", "document")
+FACETS = ("media_type", "language", "label", "labelled", "entity", "folder", "year", "document")
 _QUOTES = 3  # passages shown under a found document
 _ALIKE = 0.3  # cosine below which nothing counts as found by meaning
-# Phrases, -not, field:value and prefix* ask for exact words; likeness would add what lacks them.
 _FOLDED = 1000  # hits up to which copies are folded; nobody reads on further
 _SLACK = 20  # copies that a page may have before another one is asked for
+_COUNTED = 10_000  # best hits whose documents' labels are counted
+_LABELLED = 50_000  # documents of a label that a search is narrowed to; servers take no more values
+# Phrases, -not, field:value and prefix* ask for exact words; likeness would add what lacks them.
 _EXACT = re.compile(r'"[^"]+"|(?:^|\s)-\w|\b[a-z_]+:\S|\w\*')
 
 Filters = Annotated[dict[str, tuple[str, ...]], Field(max_length=20)]
@@ -33,7 +38,8 @@ class SearchRequest(Value):
     """What to look for.
 
     `text` takes words, "exact phrases", -excluded, +required, field:value, OR and prefix*. The values
-    of one filter are joined by OR, filters by AND; `exclude` removes.
+    of one filter are joined by OR, filters by AND; `exclude` removes. `label` is a type of names; `labelled` is what
+    people or classifiers labelled documents: SCHEME/LABEL, or a label of the scheme "label" alone.
     """
 
     text: Annotated[str, Field(max_length=10_000)] = ""
@@ -42,7 +48,9 @@ class SearchRequest(Value):
     exclude: Filters = Field(default_factory=dict)
     date_from: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     date_to: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
-    facets: tuple[Literal["media_type", "language", "label", "entity", "folder", "year"], ...] = ()
+    facets: tuple[
+        Literal["media_type", "language", "label", "labelled", "entity", "folder", "year"], ...
+    ] = ()
     copies: Literal["folded", "each"] = "folded"
     """Of documents that say the same only the best is listed, or each."""
     offset: Offset = 0
@@ -67,7 +75,10 @@ class PassageHit(Value):
 
 
 class DocumentHits(Value):
-    """Found documents. `total` and facets count all of them, folded ones too, not only this page."""
+    """Found documents. `total` and facets count all of them, folded ones too, not only this page.
+
+    `labelled` counts the best 10,000.
+    """
 
     total: int
     seconds: float
@@ -76,7 +87,7 @@ class DocumentHits(Value):
 
 
 class PassageHits(Value):
-    """Found passages. `total` and facets count all of them, not only this page."""
+    """Found passages. `total` and facets count all of them, not only this page; `labelled` the best 10,000."""
 
     total: int
     seconds: float
@@ -181,9 +192,9 @@ def query_of(request: SearchRequest, context: Context, facets: Sequence[str] = (
         text=text if by_words else None,
         vector=vector,
         filters=_expanded(request.filters, context),
-        exclude=_expanded(request.exclude, context),
+        exclude=_expanded(request.exclude, context, out=True),
         ranges=ranges,
-        facets=tuple(facets),
+        facets=tuple(name for name in facets if name != "labelled"),
         limit=request.limit,
         offset=request.offset,
         highlight=("text",),
@@ -229,16 +240,46 @@ def _folded(request: SearchRequest, context: Context) -> tuple[Hits, list[Hit]]:
 
 
 def _expanded(
-    filters: Mapping[str, tuple[str, ...]], context: Context
+    filters: Mapping[str, tuple[str, ...]], context: Context, *, out: bool = False
 ) -> dict[str, tuple[str, ...]]:
-    """Filters with entities replaced by their names, which is what the index holds.
+    """Filters with entities replaced by their names, and labels by their documents, which is what the index holds.
 
-    So a merge or split of entities changes what is found at once, with nothing indexed again.
+    So a merge or split of entities, or a new label, changes what is found at once, with nothing indexed again.
+
+    Args:
+        out: they take out what fits.
     """
-    out = dict(filters)
-    if "entity" in out:
-        out["entity"] = tuple(names_of(context, out["entity"])) or ("no such entity",)
-    return out
+    made = dict(filters)
+    if "entity" in made:
+        made["entity"] = tuple(names_of(context, made["entity"])) or ("no such entity",)
+    if "labelled" in made:
+        ids, own = _labelled(made.pop("labelled"), context), made.get("document")
+        if out:
+            ids |= dict.fromkeys(own or ())
+        elif own is not None:
+            ids = {i: None for i in own if i in ids}
+        made["document"] = tuple(ids) or ("no such document",)
+    return made
+
+
+def _labelled(values: Sequence[str], context: Context) -> dict[str, None]:
+    """The documents that have one of some labels.
+
+    Raises:
+        LimitExceeded: they are very many.
+    """
+    book = LabelBook(context.records, context.workspace)
+    found: dict[str, None] = {}
+    for value in values:
+        scheme, slash, label = value.partition("/")
+        for ident in book.having(*((scheme, label) if slash else ("label", scheme))):
+            found[ident] = None
+            if len(found) > _LABELLED:
+                raise LimitExceeded(
+                    f"more than {_LABELLED:,} documents have these labels: a search cannot be narrowed to so many",
+                    max_documents=_LABELLED,
+                )
+    return found
 
 
 def names_of(context: Context, entity_ids: Sequence[str]) -> list[str]:
@@ -260,7 +301,34 @@ def _facets(
             out[field] = tuple(
                 FacetValue(value=v, label=v or "not known", n=n) for v, n in counted if v
             )
+    if "labelled" in request.facets:
+        out["labelled"] = _label_facet(request, context, index)
     return out
+
+
+def _label_facet(
+    request: SearchRequest, context: Context, index: SearchIndex
+) -> tuple[FacetValue, ...]:
+    """Labels of the documents that were found, of the best `_COUNTED` hits: the index does not hold them."""
+    book = LabelBook(context.records, context.workspace)
+    if not book.schemes():
+        return ()
+    query = query_of(request, context)
+    hits = index.search(replace(query, limit=_COUNTED, offset=0, highlight=())).hits
+    found = Counter(h.group for h in hits)
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in book.of(list(found)):
+        for label in one.labels:
+            counts[one.scheme, label] += found[one.document_id]
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: query.facet_limit]
+    return tuple(
+        FacetValue(
+            value=f"{scheme}/{label}",
+            label=label if scheme == "label" else f"{scheme}: {label}",
+            n=n,
+        )
+        for (scheme, label), n in ranked
+    )
 
 
 def _entity_facet(

@@ -49,6 +49,8 @@ class Similar(Value):
     score: float
     shared_entities: tuple[EntityCount, ...]
     pair: PassagePair | None
+    n_copies: int
+    """Documents that say the same as this one; see `copies.show`."""
 
 
 class SimilarDocuments(Value):
@@ -75,6 +77,7 @@ def documents(request: FindSimilar, context: Context) -> SimilarDocuments:
     hits = _folded(request, context, query)
     best = 1.0 if context.indexes.by_meaning else max((h.score for h in hits), default=1.0)
     rows = context.ledger.rows([request.id, *(h.group for h in hits)])
+    others = copies.others([h.group for h in hits])
     mine = _passages(context, request.id)
     found = []
     for hit in hits:
@@ -86,6 +89,7 @@ def documents(request: FindSimilar, context: Context) -> SimilarDocuments:
                 score=round(hit.score / best, 4),
                 shared_entities=_shared(context, request.id, hit.group),
                 pair=_pair(context, rows, request.id, mine, hit.group),
+                n_copies=others.get(hit.group, 0),
             )
         )
     return SimilarDocuments(documents=tuple(found))

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useAction, useCall } from "../api/hooks";
 import type { CopyView, DecidedCopies, DocumentShown, SimilarDocument } from "../api/types";
 import { Empty, FaultCard, leaf, Pieces, quoteTitle, Skeleton, StateBadge, Time, TypeDot } from "../parts/parts";
-import { documentHref, entityHref, quoteHref } from "../place/places";
+import { copiesHref, documentHref, entityHref, quoteHref } from "../place/places";
 import { Labels } from "./Labels";
 import { count, duration, languageName, mediaName, percent, plural, size } from "../text/format";
 
@@ -53,7 +53,7 @@ export function AboutPane({ shown }: { shown: DocumentShown }) {
 }
 
 /** Why two documents are copies, in a few words. */
-const WHY: Record<string, string> = { same_words: "The same words", shortened: "A part of the other", retold: "Retold: beginning or title, names and numbers are the same" };
+const WHY: Record<string, string> = { same_bytes: "The same file", same_words: "The same words", shortened: "A part of the other", retold: "Retold: beginning or title, names and numbers are the same" };
 
 /** The documents that say the same: together they are one source, unless somebody says that they are none. */
 function Copies({ id, n }: { id: string; n: number }) {
@@ -77,7 +77,7 @@ function Copies({ id, n }: { id: string; n: number }) {
           <div key={copy.document.id}>
             <Link className="clip" href={documentHref(copy.document.id)} title={copy.document.name}>{copy.document.title ?? leaf(copy.document.name)}<small className="quiet clip">{leaf(copy.document.name)}</small></Link>
             <span className="n" title={copy.why ? WHY[copy.why] : "A copy of the same third document, or somebody said so"}>{copy.similarity > 0 ? percent(copy.similarity) : ""}</span>
-            <button type="button" className="btn bare small" disabled={decide.busy} onClick={() => void part(copy)}>Not a copy</button>
+            {copy.document.state !== "duplicate" && copy.why !== "same_bytes" && <button type="button" className="btn bare small" disabled={decide.busy} onClick={() => void part(copy)}>Not a copy</button>}
           </div>
         ))}
       </div>
@@ -107,7 +107,7 @@ function Alike({ id, nCopies }: { id: string; nCopies: number }) {
         {nCopies > 0 && <h3>Alike in meaning</h3>}
         {reply.data.documents.map((found) => (
           <article key={found.document.id} style={{ display: "grid", gap: 5, gridTemplateColumns: "minmax(0, 1fr)" }}>
-            <div style={{ display: "flex", gap: 8, minWidth: 0 }}><Link className="clip" style={{ flex: 1, fontWeight: 500 }} href={documentHref(found.document.id)} title={found.document.name}>{found.document.title ?? leaf(found.document.name)}</Link><span className="quiet tnum" title="How alike in meaning">{percent(Math.max(found.score, 0))}</span></div>
+            <div style={{ display: "flex", gap: 8, minWidth: 0 }}><Link className="clip" style={{ flex: 1, fontWeight: 500 }} href={documentHref(found.document.id)} title={found.document.name}>{found.document.title ?? leaf(found.document.name)}</Link>{found.n_copies > 0 && <Link className="quiet" href={copiesHref(found.document.id)}>also in {plural(found.n_copies, "document")}</Link>}<span className="quiet tnum" title="How alike in meaning">{percent(Math.max(found.score, 0))}</span></div>
             {found.shared_entities.length > 0 && <div className="chips">{found.shared_entities.slice(0, 4).map((e) => <Link key={e.id} href={entityHref(e.id)} className="tag"><TypeDot type={e.type} />{e.name}</Link>)}</div>}
             {found.pair && (
               <details>

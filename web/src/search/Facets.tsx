@@ -5,13 +5,14 @@ import { TypeDot } from "../parts/parts";
 import { count, languageName, mediaName } from "../text/format";
 import { lookOf } from "../text/labels";
 
-export const FACETS = ["label", "entity", "media_type", "year", "language", "folder"] as const;
-const TITLES: Record<string, string> = { label: "Holds", entity: "Names", media_type: "Kind", year: "Year", language: "Language", folder: "Folder", document: "Document" };
+export const FACETS = ["label", "labelled", "entity", "media_type", "year", "language", "folder"] as const;
+const TITLES: Record<string, string> = { label: "Holds", labelled: "Labels", entity: "Names", media_type: "Kind", year: "Year", language: "Language", folder: "Folder", document: "Document" };
 
 export function valueName(field: string, facet: { value: string; label: string }): string {
   if (field === "media_type") return mediaName(facet.value);
   if (field === "language") return languageName(facet.value);
   if (field === "label") return lookOf(facet.value).plural;
+  if (field === "labelled" && facet.label === facet.value) return facet.value.replace(/^label\//, "").replace("/", ": ");
   return facet.label || facet.value || "Not known";
 }
 
@@ -43,7 +44,7 @@ function Facet({ field, values, include, exclude, names, onChange }: { field: st
   // Chosen values stay on top, even when nothing found has them any more.
   const chosen = [...taken, ...out].map((value) => known.get(value) ?? { value, label: names(field, value), n: 0 });
   const rest = values.filter((v) => !taken.includes(v.value) && !out.includes(v.value) && (!find || valueName(field, v).toLowerCase().includes(find.toLowerCase())));
-  if (!chosen.length && (values.length < 1 || (values.length === 1 && field !== "entity" && field !== "label"))) return null;
+  if (!chosen.length && (values.length < 1 || (values.length === 1 && !["entity", "label", "labelled"].includes(field)))) return null;
   const row = (v: FacetValue) => {
     const isIn = taken.includes(v.value);
     const isOut = out.includes(v.value);

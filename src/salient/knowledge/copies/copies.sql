@@ -69,9 +69,38 @@ SELECT g.document_id, COUNT(*) - 1 AS n FROM copy_group g
 JOIN copy_group m ON m.workspace = g.workspace AND m.first_id = g.first_id
 WHERE g.workspace = :workspace AND g.document_id IN :ids GROUP BY g.document_id ORDER BY g.document_id
 
+-- name: twins
+-- Documents of the same bytes have no text of their own: they are counted where their text is.
+SELECT d.duplicate_of AS document_id, COUNT(*) AS n FROM document d WHERE d.workspace = :workspace AND d.duplicate_of IN :ids
+    AND NOT EXISTS (SELECT 1 FROM copy_group g WHERE g.document_id = d.duplicate_of) GROUP BY d.duplicate_of ORDER BY d.duplicate_of
+
+-- name: twins_in_groups
+SELECT g.document_id, COUNT(*) AS n FROM copy_group g
+JOIN copy_group m ON m.workspace = g.workspace AND m.first_id = g.first_id
+JOIN document d ON d.duplicate_of = m.document_id
+WHERE g.workspace = :workspace AND g.document_id IN :ids GROUP BY g.document_id ORDER BY g.document_id
+
+-- name: twins_of
+SELECT id, duplicate_of FROM document WHERE workspace = :workspace AND duplicate_of IN :ids ORDER BY id LIMIT :limit
+
 -- name: groups
-SELECT first_id, COUNT(*) AS n FROM copy_group WHERE workspace = :workspace
-GROUP BY first_id ORDER BY n DESC, first_id LIMIT :limit OFFSET :offset
+SELECT k.first_id, COUNT(*) AS n FROM (
+    SELECT first_id FROM copy_group WHERE workspace = :workspace
+    UNION ALL
+    SELECT COALESCE(g.first_id, d.duplicate_of) FROM document d LEFT JOIN copy_group g ON g.document_id = d.duplicate_of
+    WHERE d.workspace = :workspace AND d.state = 'duplicate'
+    UNION ALL
+    SELECT DISTINCT d.duplicate_of FROM document d WHERE d.workspace = :workspace AND d.state = 'duplicate'
+        AND NOT EXISTS (SELECT 1 FROM copy_group g WHERE g.document_id = d.duplicate_of)
+) k GROUP BY k.first_id ORDER BY n DESC, k.first_id LIMIT :limit OFFSET :offset
 
 -- name: count_groups
-SELECT COUNT(DISTINCT first_id) AS n_groups, COUNT(*) AS n_documents FROM copy_group WHERE workspace = :workspace
+SELECT COUNT(DISTINCT k.first_id) AS n_groups, COUNT(*) AS n_documents FROM (
+    SELECT first_id FROM copy_group WHERE workspace = :workspace
+    UNION ALL
+    SELECT COALESCE(g.first_id, d.duplicate_of) FROM document d LEFT JOIN copy_group g ON g.document_id = d.duplicate_of
+    WHERE d.workspace = :workspace AND d.state = 'duplicate'
+    UNION ALL
+    SELECT DISTINCT d.duplicate_of FROM document d WHERE d.workspace = :workspace AND d.state = 'duplicate'
+        AND NOT EXISTS (SELECT 1 FROM copy_group g WHERE g.document_id = d.duplicate_of)
+) k

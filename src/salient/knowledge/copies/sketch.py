@@ -53,6 +53,7 @@ Counts = tuple[tuple[int, int], ...]
 class Why(StrEnum):
     """What makes two texts copies."""
 
+    BYTES = "same_bytes"
     SAME = "same_words"
     PART = "shortened"
     RETOLD = "retold"

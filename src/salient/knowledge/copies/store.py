@@ -20,6 +20,8 @@ _AT_ONCE = 200  # documents of one transaction
 _MOST: Final = 64
 """Documents of a band. More share one by what is printed on every page, and what is a copy has other bands."""
 
+_TWINS = 1000  # of the same bytes, that are listed
+
 _CANDIDATES = 256  # held against a document: those that share most bands with it
 
 
@@ -277,12 +279,25 @@ class Copies:
             return bool(tx.rows(self._sql.some, {"workspace": self._workspace}))
 
     def others(self, ids: Collection[str]) -> dict[str, int]:
-        """How many copies each of these documents has, of those that have any."""
-        found: dict[str, int] = {}
+        """How many copies each of these documents has, of those that have any; those of the same bytes count as well."""
+        sql = self._sql
+        found: Counter[str] = Counter()
         with self._tables.read() as tx:
             for some in _chunks(sorted(ids)):
-                rows = tx.rows(self._sql.others, {"workspace": self._workspace, "ids": some})
-                found |= {r.document_id: r.n for r in rows}
+                for query in (sql.others, sql.twins, sql.twins_in_groups):
+                    for row in tx.rows(query, {"workspace": self._workspace, "ids": some}):
+                        found[row.document_id] += row.n
+        return dict(found)
+
+    def twins(self, ids: Collection[str]) -> dict[str, str]:
+        """Documents of the same bytes as some of these, 1000 at most: the one of these that has their text."""
+        found: dict[str, str] = {}
+        with self._tables.read() as tx:
+            for some in _chunks(sorted(ids)):
+                left = _TWINS - len(found)
+                values = {"workspace": self._workspace, "ids": some, "limit": left}
+                if left > 0:
+                    found |= {r.id: r.duplicate_of for r in tx.rows(self._sql.twins_of, values)}
         return found
 
     def of(self, document_id: str) -> list[Copy]:
@@ -300,8 +315,11 @@ class Copies:
                 found.append(Copy(other, row.similarity, row.containment, Why(row.why)))
         return sorted(found, key=lambda c: (-c.similarity, c.document_id))
 
-    def largest(self, offset: int, limit: int) -> tuple[int, int, list[tuple[str, list[str]]]]:
-        """How many groups there are and documents in them, and some groups with their members, the largest first."""
+    def largest(self, offset: int, limit: int) -> tuple[int, int, list[tuple[int, list[str]]]]:
+        """How many groups there are and documents in them, and some groups, the largest first.
+
+        Each group with its size, in which documents of the same bytes count, and those of its members that have a text.
+        """
         key: dict[str, Any] = {"workspace": self._workspace}
         with self._tables.read() as tx:
             counted = tx.one(self._sql.count_groups, key)
@@ -311,7 +329,8 @@ class Copies:
                 for row in tx.rows(self._sql.members, key | {"ids": some}):
                     members[row.first_id].append(row.document_id)
         n_groups, n_documents = (counted.n_groups, counted.n_documents) if counted else (0, 0)
-        return int(n_groups), int(n_documents), list(members.items())
+        groups = [(int(r.n), members[r.first_id] or [r.first_id]) for r in rows]
+        return int(n_groups), int(n_documents), groups
 
 
 def _chunks(values: Sequence[_T]) -> Iterable[list[_T]]:

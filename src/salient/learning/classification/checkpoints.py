@@ -49,7 +49,10 @@ def unpacked(data: memoryview) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
     return arrays, about
 
 
-_TYPES = {"F32": np.float32, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
+_TYPES = {
+    "F64": np.float64, "F32": np.float32, "I64": np.int64, "I32": np.int32, "U64": np.uint64, "U32": np.uint32,
+    "U8": np.uint8,
+}  # fmt: skip
 
 
 def _array(data: memoryview, about: Mapping[str, Any]) -> NDArray[Any]:

@@ -2,5 +2,6 @@
 
 from salient.learning.duplicates.clusters import Clusters
 from salient.learning.duplicates.model import Match, NearDuplicates
+from salient.learning.duplicates.streams import Stream, clear
 
-__all__ = ["Clusters", "Match", "NearDuplicates"]
+__all__ = ["Clusters", "Match", "NearDuplicates", "Stream", "clear"]

@@ -57,7 +57,7 @@ class NearDuplicates(Parameterised):
         labels_: (numbers given,): each text's cluster, called by its first text; -1 for one that was taken out.
         n_texts_: that are in the index.
 
-    Memory: about 1.5 kB a text with the usual parameters, and while it grows up to twice that.
+    Memory: about 1.5 kB a text with the usual parameters, and while it grows up to 2.4 kB.
 
     Source: MinHash, Broder 1997; bands, Leskovec et al., Mining of Massive Datasets, ch. 3.
     """
@@ -94,12 +94,64 @@ class NearDuplicates(Parameterised):
 
         Cost: linear in the texts; a batch is looked up in a few sorted tables.
         """
-        self._check()
-        made = parallel(lambda part: minhash(part, self.run, self.n_bits), batches(X), self.threads)
-        for sketches, counts in made:
+        for sketches, counts in self._sketched(X):
             if len(counts):
-                self._take(sketches, counts)
+                self.take(sketches, counts)
         return self
+
+    def sketch(self, X: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Sketch texts without taking them in: (n, bins) and, of each, how many different runs it has; for `take`.
+
+        Raises:
+            InvalidInput: as `partial_fit`.
+        """
+        made = self._sketched(X)
+        return np.concatenate([s for s, _ in made]), np.concatenate([c for _, c in made])
+
+    def take(self, sketches: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Take in texts by their sketches; the pairs of theirs that are alike, (m, 3) as in `pairs`.
+
+        The same batches in the same order give the same pairs, whoever made the sketches and when.
+        """
+        first = len(self._clusters)
+        keys = band_keys(sketches, self.rows)
+        pairs = [
+            np.stack([there, given + first], axis=1)
+            for given, there in self._bands.candidates(keys)
+        ]
+        pairs.append(self._bands.add(keys, first))
+        self._append(sketches, counts)
+        found = [self._verified(some) for some in _cut(different(np.concatenate(pairs)))]
+        alike = np.concatenate([np.zeros((0, 3)), *found])
+        self._join(alike)
+        return alike
+
+    def take_again(
+        self,
+        sketches: NDArray[np.uint32],
+        counts: NDArray[np.int64],
+        pairs: NDArray[np.float64],
+    ) -> None:
+        """Take in a batch whose pairs are known, as `take` gave them: nothing is held against anything."""
+        self._bands.add(band_keys(sketches, self.rows), len(self._clusters))
+        self._append(sketches, counts)
+        self._join(pairs)
+
+    def _sketched(self, X: Any) -> list[tuple[NDArray[np.uint32], NDArray[np.int64]]]:
+        self._check()
+        return parallel(lambda part: minhash(part, self.run, self.n_bits), batches(X), self.threads)
+
+    def _append(self, sketches: NDArray[np.uint32], counts: NDArray[np.int64]) -> None:
+        first = len(self._clusters)
+        self._sketches = _grown(self._sketches, first, sketches)
+        self._counts = _grown(self._counts, first, counts)
+        self._clusters.grow(len(counts))
+
+    def _join(self, pairs: NDArray[np.float64]) -> None:
+        if len(pairs):
+            self._pairs.append(pairs)
+        for one, other in pairs[:, :2].astype(np.int64).tolist():
+            self._clusters.join(one, other)
 
     @property
     def labels_(self) -> NDArray[np.int64]:
@@ -183,22 +235,6 @@ class NearDuplicates(Parameterised):
             check_sketch(self.run, self.n_bits)
         except (ValueError, TypeError) as error:
             raise InvalidInput(str(error)) from error
-
-    def _take(self, sketches: NDArray[np.uint32], counts: NDArray[np.int64]) -> None:
-        first = len(self._clusters)
-        keys = band_keys(sketches, self.rows)
-        pairs = [
-            np.stack([there, given + first], axis=1)
-            for given, there in self._bands.candidates(keys)
-        ]
-        pairs.append(self._bands.add(keys, first))
-        self._sketches = _grown(self._sketches, first, sketches)
-        self._counts = _grown(self._counts, first, counts)
-        self._clusters.grow(len(counts))
-        for some in _cut(different(np.concatenate(pairs))):
-            self._pairs.append(self._verified(some))
-            for one, other in self._pairs[-1][:, :2].astype(np.int64).tolist():
-                self._clusters.join(one, other)
 
     def _verified(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         """(m, 3): those that are alike enough, with their similarity."""

@@ -33,7 +33,7 @@ class Desk:
 
     def groups(self):
         _, _, found = self.copies.largest(0, 100)
-        return {first: sorted(members) for first, members in found}
+        return {min(members): sorted(members) for _, members in found}
 
     def count(self, table):
         with self.tables.read() as tx:
