@@ -7,9 +7,10 @@ copies nothing, which npz (zip time stamps, copies) and safetensors (unordered m
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,37 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def dump(arrays: Arrays, header: Mapping[str, Any]) -> bytes:
     """Serialise; `header` must be JSON."""
+    return b"".join(_pieces(arrays, header))
+
+
+def stream(arrays: Arrays, header: Mapping[str, Any]) -> BinaryIO:
+    """What `dump` gives, to be read once: arrays are not copied before, and may not change until then."""
+    return cast(BinaryIO, _Stream(_pieces(arrays, header)))
+
+
+class _Stream(io.RawIOBase):
+    def __init__(self, pieces: list[memoryview]) -> None:
+        self._left = pieces[::-1]
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As much as is asked for, unless that is more than is left."""
+        wanted = sum(map(len, self._left)) if size is None or size < 0 else size
+        taken: list[memoryview] = []
+        while wanted and self._left:
+            piece = self._left.pop()
+            taken.append(piece[:wanted])
+            if len(piece) > wanted:
+                self._left.append(piece[wanted:])
+            wanted -= len(taken[-1])
+        return b"".join(taken)
+
+
+def _pieces(arrays: Arrays, header: Mapping[str, Any]) -> list[memoryview]:
     table: dict[str, list[Any]] = {}
-    chunks: list[bytes | memoryview] = []
+    chunks: list[memoryview] = []
     offset = 0
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -37,16 +67,13 @@ def dump(arrays: Arrays, header: Mapping[str, Any]) -> bytes:
             raise ValueError(f"column {name!r} has dtype {array.dtype}, which cannot be stored")
         table[name] = [array.dtype.str, list(array.shape), offset]
         padding = -array.nbytes % ALIGN
-        chunks += [
-            array.reshape(-1).view(np.uint8).data,
-            b"\0" * padding,
-        ]  # joined without another copy
+        chunks += [array.reshape(-1).view(np.uint8).data, memoryview(b"\0" * padding)]
         offset += array.nbytes + padding
     head = json.dumps(
         {"header": dict(header), "columns": table}, sort_keys=True, separators=(",", ":")
     ).encode()
     head += b" " * (-(len(head) + 16) % ALIGN)
-    return b"".join([MAGIC, len(head).to_bytes(8, "little"), head, *chunks])
+    return [memoryview(MAGIC + len(head).to_bytes(8, "little") + head), *chunks]
 
 
 def header(data: bytes | memoryview) -> bytes:

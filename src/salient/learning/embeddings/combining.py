@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +44,6 @@ class Delta:
         rows = np.concatenate([np.zeros(0, np.int64), *changed])
         return cls(rows.astype(np.int32), after[rows], None)
 
-    def part(self, low: int, high: int) -> Delta:
-        """Of rows low to high, half-open, numbered from there."""
-        a, b = np.searchsorted(self.rows, [low, high])
-        scales = None if self.scales is None else self.scales[a:b]
-        rows = (self.rows[a:b] - low).astype(np.int32)
-        return Delta(rows, self.values[a:b], scales, self.weight)
-
     def _as_change(self, base: Floats) -> tuple[NDArray[np.int32], Any, Any, float]:
         if self.scales is not None:
             return self.rows, self.values, self.scales, self.weight
@@ -60,22 +53,22 @@ class Delta:
         return self.rows[change[0]], change[1], change[2], self.weight
 
 
-def dump(
+def stream(
     deltas: dict[str, Delta], header: dict[str, object], more: dict[str, NDArray[Any]] | None = None
-) -> bytes:
-    """Args: more: arrays to put beside them."""
+) -> BinaryIO:
+    """To be put in a store. Args: more: arrays to put beside them."""
     arrays: dict[str, NDArray[Any]] = dict(more or {})
     for name, delta in deltas.items():
         arrays |= {f"{name}.rows": delta.rows, f"{name}.values": delta.values}
         if delta.scales is not None:
             arrays[f"{name}.scales"] = delta.scales
-    return columns.dump(arrays, header)
+    return columns.stream(arrays, header)
 
 
 def load(
     data: bytes | memoryview, names: Sequence[str]
 ) -> tuple[dict[str, object], dict[str, Delta], dict[str, NDArray[Any]]]:
-    """The header, the deltas, and all arrays. Raises: Corrupt."""
+    """The header, the deltas, and all arrays, of what `stream` gave. Raises: Corrupt."""
     header, arrays = columns.load(data)
     try:
         deltas = {
@@ -93,14 +86,12 @@ class Pull:
 
     `steps` is, for each row, the learning rate summed over the updates that one worker made of it, (n_rows,);
     `spread` (width, width) the curvature of one update: the mean of s (1 - s) times the sum of the outer
-    products of the rows that it is predicted against.
+    products of the rows that it is predicted against. Columns from `dimensions` on are 0 in all rows.
     """
 
     steps: Floats
     spread: NDArray[np.float64]
-
-    def part(self, low: int, high: int) -> Pull:
-        return Pull(self.steps[low:high], self.spread)
+    dimensions: int | None = None
 
 
 def combine(
@@ -130,8 +121,11 @@ def combine(
     changes = [d._as_change(base) for d in deltas]
     values, vectors = np.zeros(0, np.float32), np.zeros((base.shape[1], 0), np.float32)
     if how == "combined" and pull is not None and np.isfinite(pull.spread).all():
-        values, found = np.linalg.eigh(pull.spread.astype(np.float32))
-        values, vectors = values[::-1].clip(0), np.ascontiguousarray(found[:, ::-1])
+        used = slice(None, None) if pull.dimensions is None else slice(pull.dimensions)
+        values, found = np.linalg.eigh(pull.spread[used, used].astype(np.float32))
+        values = values[::-1].clip(0)
+        vectors = np.zeros((base.shape[1], len(values)), np.float32)
+        vectors[: len(values)] = found[:, ::-1]
     made = np.empty_like(base)
     for low in range(0, len(base), _ROWS):
         high = min(low + _ROWS, len(base))
@@ -150,18 +144,26 @@ def _eased(
     """Take off sums what N workers learned more than once.
 
     (1 - exp(-N a)) / (N (1 - exp(-a))) is near 1/N + (1 - 1/N) / (1 + N a / 2), which has its ends and its
-    slope at 0, and costs one division.
+    slope at 0, and costs one division. Directions that are pulled about as weakly as the weakest are taken
+    as one, with their mean: products with the others' are what this costs.
     """
     most = int(n.max(initial=0))
-    if most < 2:
+    if most < 2 or not len(values):
         return
-    far = values * float(steps.max(initial=0)) * most / 2 > _NEAR_ONE
-    n_far = int(far.sum())  # they are in order
-    if not n_far:
+    off = _off(values * (float(steps.max(initial=0)) * most / 2), most)
+    if off[0] <= _NEAR_ONE:
         return
+    n_far = int((off > off[-1] + 2 * _NEAR_ONE).sum())  # they are in order
     several = np.maximum(n, 1).astype(np.float32)[:, None]
-    less = (several * steps[:, None] / 2) * values[:n_far]
-    less /= 1 + less  # 1 - 1 / (1 + N a / 2)
-    less *= 1 - 1 / several
+    halves = several * steps[:, None] / 2
+    weak: Any = values[n_far:].mean(keepdims=True) if n_far < len(values) else np.float32(0)
+    near = _off(halves * weak, several)
     toward = vectors[:, :n_far]
-    sums -= ((sums @ toward) * less) @ toward.T
+    less = ((sums @ toward) * (_off(halves * values[:n_far], several) - near)) @ toward.T
+    sums *= 1 - near
+    sums -= less
+
+
+def _off(pulled: Any, n: Any) -> Floats:
+    """What is taken off, `pulled` N a / 2."""
+    return np.asarray(pulled / (1 + pulled) * (1 - 1 / n), np.float32)

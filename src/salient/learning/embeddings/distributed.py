@@ -24,10 +24,11 @@ import hashlib
 import time
 import zlib
 from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -38,7 +39,7 @@ from salient.errors import Conflict, Error, InvalidInput, NotFound, Unavailable,
 from salient.learning.embeddings import combining, corpus
 from salient.learning.embeddings.combining import Delta, Pull
 from salient.learning.embeddings.corpus import Told
-from salient.learning.embeddings.curvature import spreads, updates
+from salient.learning.embeddings.curvature import Uses
 from salient.learning.embeddings.model import WordVectors, _silent
 from salient.learning.embeddings.training import Parameters, Tables, Trainer, check_finite, n_words
 from salient.learning.embeddings.vocabulary import Vocabulary, VocabularyCounter
@@ -135,50 +136,47 @@ class _Worker:
     def __init__(self, setup: Any, blobs: Blobs) -> None:
         self._setup: Setup = msgspec.convert(setup, Setup) if isinstance(setup, dict) else setup
         self._store = _Store(blobs, self._setup.prefix)
-        self._trainer: tuple[Vocabulary, Trainer] | None = None
+        self._trainer: tuple[Vocabulary, Trainer, Uses] | None = None
         self._updates: dict[str, NDArray[np.float64]] | None = None
-        self._tables: tuple[Tables, Tables] | None = None
+        self._tables: Tables | None = None
 
     def __call__(self, task: Any) -> Answer:
         task = msgspec.convert(task, Task) if isinstance(task, dict) else task
-        began = time.process_time()
+        began = time.thread_time()
         made: Answer = getattr(self, f"_{task.kind}")(task)
-        return msgspec.structs.replace(made, cpu_s=time.process_time() - began)
+        return msgspec.structs.replace(made, cpu_s=time.thread_time() - began)
 
     def close(self) -> None:
         """Stores are the place's."""
 
-    def _known(self) -> tuple[Vocabulary, Trainer]:
+    def _known(self) -> tuple[Vocabulary, Trainer, Uses]:
         if self._trainer is None:
             vocabulary = self._store.vocabulary()
-            self._trainer = vocabulary, Trainer(self._setup.parameters, vocabulary)
+            trainer = Trainer(self._setup.parameters, vocabulary)
+            uses = Uses(self._setup.parameters, vocabulary, trainer)
+            self._trainer = vocabulary, trainer, uses
         return self._trainer
 
-    def _read(self, base: str) -> tuple[Tables, Tables]:
-        """A base's tables and a copy of them.
+    def _read(self, base: str) -> tuple[list[dict[str, NDArray[Any]]], Tables]:
+        """A base by range, as it lies in the store, and its tables to be trained.
 
-        In memory that is kept from round to round: to ask for it anew takes longer than to fill it.
+        These are in memory that is kept from round to round: to ask for it anew takes longer than to fill it.
         """
         if self._tables is None:
             p, (_, n) = self._setup.parameters, self._setup.ranges[-1]
-            n_words = len(self._known()[0])
-            sizes = [(n, p.width), (n_words, p.width), (0, p.width)]
-            self._tables = (
-                Tables(*(np.empty(s, np.float32) for s in sizes)),
-                Tables(*(np.empty(s, np.float32) for s in sizes)),
-            )
-        there, copy = self._tables
-        for number, (low, _) in enumerate(self._setup.ranges):
-            for name, rows in self._store.range(base, number).items():
-                for tables in (there, copy):
-                    np.copyto(getattr(tables, name)[low : low + len(rows)], rows)
-        return there, copy
+            sizes = [(n, p.width), (len(self._known()[0]), p.width), (0, p.width)]
+            self._tables = Tables(*(np.empty(s, np.float32) for s in sizes))
+        parts = [self._store.range(base, number) for number in range(len(self._setup.ranges))]
+        for (low, _), part in zip(self._setup.ranges, parts, strict=True):
+            for name, rows in part.items():
+                np.copyto(getattr(self._tables, name)[low : low + len(rows)], rows)
+        return parts, self._tables
 
     def _steps(self, task: Task) -> dict[str, NDArray[np.float32]]:
         """The learning rate summed over a worker's updates of each row."""
-        vocabulary, trainer = self._known()
+        _, trainer, uses = self._known()
         if self._updates is None:
-            self._updates = updates(self._setup.parameters, vocabulary, trainer)
+            self._updates = uses.updates()
         rates = trainer.rates(task.seen, task.words * len(task.deltas), task.total)
         steps = sum(rates) / 2 * task.words
         return {name: (n * steps).astype(np.float32) for name, n in self._updates.items()}
@@ -198,7 +196,7 @@ class _Worker:
         return Answer()
 
     def _encode(self, task: Task) -> Answer:
-        vocabulary, _ = self._known()
+        vocabulary = self._known()[0]
         numbers = corpus.encoded(self._store.text(task.number), vocabulary)
         self._store.once(_numbers(vocabulary, task.number), numbers.astype("<i4").tobytes())
         return Answer(words=n_words(numbers))
@@ -210,10 +208,10 @@ class _Worker:
             return Answer(
                 words=int(header["words"]), loss=float(header["loss"]), pairs=int(header["pairs"])
             )
-        began = time.process_time()
-        vocabulary, trainer = self._known()
-        base, tables = self._read(task.base)
-        read_s = time.process_time() - began
+        began = time.thread_time()
+        vocabulary, trainer, uses = self._known()
+        parts, tables = self._read(task.base)
+        read_s = time.thread_time() - began
         words, loss, pairs, seen = 0, 0.0, 0, task.seen
         for shard in task.shards:
             numbers = self._store.numbers(vocabulary, shard)
@@ -225,35 +223,37 @@ class _Worker:
             done = trainer.train(tables, numbers, rates, (task.epoch, shard))
             words, loss, pairs = words + size, loss + done[1], pairs + done[2]
             seen += size * (1 if task.exact else self._setup.workers)
-        began = time.process_time()
+        began = time.thread_time()
         deltas = {
-            name: Delta.between(getattr(base, name), getattr(tables, name), exact=task.exact)
-            for name in TABLES
+            _part(name, number): Delta.between(
+                rows, getattr(tables, name)[low : low + len(rows)], exact=task.exact
+            )
+            for number, ((low, _), part) in enumerate(zip(self._setup.ranges, parts, strict=True))
+            for name, rows in part.items()
         }
         check_finite(*(d.values if d.scales is None else d.scales for d in deltas.values()))
         header = {"words": words, "loss": loss, "pairs": pairs}
         more = {}
         if not task.exact:
-            found = spreads(self._setup.parameters, vocabulary, trainer, tables)
-            more = {f"{name}.spread": value for name, value in found.items()}
-        self._store.once(key, combining.dump(deltas, header, more))
-        apart = read_s + time.process_time() - began
+            more = {f"{name}.spread": value for name, value in uses.spreads(tables).items()}
+        self._store.once(key, combining.stream(deltas, header, more))
+        apart = read_s + time.thread_time() - began
         return Answer(words=words, loss=loss, pairs=pairs, apart_s=apart)
 
     def _combine(self, task: Task) -> Answer:
         """A range of the next base, whose name says what it is made of."""
-        began = time.process_time()
+        began = time.thread_time()
         name = _range(task.next, task.number)
         if not self._store.has(name):
             base = self._store.range(task.base, task.number)
-            ends = {"inputs": min(task.high, _inputs(self._setup)), "outputs": task.high}
             parts: dict[str, list[Delta]] = {name: [] for name in TABLES}
             found: dict[str, list[NDArray[Any]]] = {name: [] for name in TABLES}
             for key, weight in zip(task.deltas, task.weights, strict=True):
-                deltas, arrays = combining.load(self._store.view(key), TABLES)[1:]
+                deltas, arrays = combining.load(
+                    self._store.view(key), [_part(t, task.number) for t in TABLES]
+                )[1:]
                 for table in TABLES:
-                    part = deltas[table].part(task.low, ends[table])
-                    parts[table].append(replace(part, weight=weight))
+                    parts[table].append(replace(deltas[_part(table, task.number)], weight=weight))
                     spread = arrays.get(f"{table}.spread")
                     if spread is not None and np.isfinite(spread).all():
                         found[table].append(spread)
@@ -263,19 +263,17 @@ class _Worker:
                 pull = None
                 if steps and found[table]:
                     spread = np.mean(found[table], axis=0)
-                    pull = Pull(steps[table][task.low : ends[table]], spread)
+                    high = task.low + len(base[table])
+                    dimensions = self._setup.parameters.dimensions
+                    pull = Pull(steps[table][task.low : high], spread, dimensions)
                 made[table] = combining.combine(base[table], parts[table], task.how, pull)
-            self._store.once(name, columns.dump(made, {}))
-        return Answer(apart_s=time.process_time() - began)
+            self._store.once(name, columns.stream(made, {}))
+        return Answer(apart_s=time.thread_time() - began)
 
 
 def _named(before: str, what: Any) -> str:
     """A name for what follows from both."""
     return hashlib.sha256(msgspec.json.encode([before, what])).hexdigest()
-
-
-def _inputs(setup: Setup) -> int:
-    return setup.ranges[-1][1]
 
 
 def _numbers(vocabulary: Vocabulary, shard: int) -> str:
@@ -284,6 +282,11 @@ def _numbers(vocabulary: Vocabulary, shard: int) -> str:
 
 def _delta(task: Task) -> str:
     return f"deltas/{task.round:06}-{task.base[:16]}/{task.number:06}"
+
+
+def _part(table: str, number: int) -> str:
+    """A range of a table in a delta."""
+    return f"{table}.{number}"
 
 
 def _range(base: str, number: int) -> str:
@@ -300,7 +303,7 @@ class _Store:
     def key(self, name: str) -> str:
         return f"{self.prefix}/{name}"
 
-    def once(self, name: str, data: bytes) -> None:
+    def once(self, name: str, data: bytes | BinaryIO) -> None:
         """Put, unless somebody did: equal names have equal content, or content that serves as well."""
         try:
             self.blobs.put(self.key(name), data, only_if_absent=True)
@@ -348,7 +351,7 @@ class DistributedTraining:
 
     def __init__(
         self, model: WordVectors, pool: Pool, place: Place, *, prefix: str, workers: int | None = None,
-        shards_a_task: int = 2, ranges: int | None = None, how: str = "combined",
+        shards_a_task: int = 1, ranges: int | None = None, how: str = "combined",
     ) -> None:  # fmt: skip
         """Say what to train where.
 
@@ -406,6 +409,7 @@ class DistributedTraining:
             state = self._round(setup, state, sizes)
             told("train", state.seen, state.total)
         self.last_ = state
+        self._sweep(state)
         self._store.blobs.delete_prefix(self._store.key("deltas/"))
         base = self._store.base(state.base, len(setup.ranges))
         none = np.zeros((0, self.parameters.width), np.float32)
@@ -480,7 +484,7 @@ class DistributedTraining:
         base = _named(vocabulary.digest, self.parameters)
         for number, (low, high) in enumerate(setup.ranges):
             arrays = {"inputs": tables.inputs[low:high], "outputs": tables.outputs[low:high]}
-            self._store.once(_range(base, number), columns.dump(arrays, {}))
+            self._store.once(_range(base, number), columns.stream(arrays, {}))
         state = Round(
             number=0, base=base, epoch=0, left=tuple(range(len(sizes))), seen=0,
             total=sum(sizes) * self.parameters.epochs,
@@ -494,7 +498,7 @@ class DistributedTraining:
 
     def _round(self, setup: Setup, state: Round, sizes: list[int]) -> Round:
         """Local training of the next shards, and one base made of all."""
-        began, self._away_s = time.process_time(), 0.0
+        began, self._away_s = time.thread_time(), 0.0
         late, left = self._late(state)
         a_round = self.workers * self._a_task(state)
         chosen, left = left[:a_round], left[a_round:]
@@ -510,7 +514,11 @@ class DistributedTraining:
         tasks = [
             msgspec.structs.replace(at, number=n, shards=group) for n, group in enumerate(groups)
         ]
-        ends = self._some(setup, tasks)
+        # While others work.
+        with ThreadPoolExecutor(1) as aside:
+            swept = aside.submit(self._sweep, state)
+            ends = self._some(setup, tasks)
+            swept.result()
         missing = [
             Missing(delta=_delta(t), shards=t.shards, round=state.number)
             for t in tasks
@@ -546,8 +554,7 @@ class DistributedTraining:
             apart_s=state.apart_s + sum(e.apart_s for e in [*ends.values(), *combined.values()]),
         )  # fmt: skip
         self._store.once(f"rounds/{new.number:06}", msgspec.json.encode(new))
-        self._sweep(new)
-        own = time.process_time() - began - self._away_s + reduced
+        own = time.thread_time() - began - self._away_s + reduced
         self.path_s += slowest.cpu_s + own
         self.path_apart_s += slowest.apart_s + own
         # Another coordinator may have committed first: what is in the store is what counts.
@@ -569,9 +576,9 @@ class DistributedTraining:
                 left = [shard for shard in left if shard not in missing.shards]
         return late, tuple(left)
 
-    def _sweep(self, new: Round) -> None:
+    def _sweep(self, last: Round) -> None:
         """Deltas and bases that nobody can ask for any more are done with."""
-        old = new.number - _ROUNDS_KEPT
+        old = last.number - _ROUNDS_KEPT
         if old < 0:
             return
         try:
@@ -580,7 +587,7 @@ class DistributedTraining:
             return
         blobs, key = self._store.blobs, self._store.key
         blobs.delete_prefix(key(f"ranges/{gone.base}/"))
-        if not any(m.round == old for m in new.missing):
+        if not any(m.round == old for m in last.missing):
             blobs.delete_prefix(key(f"deltas/{old:06}-"))
 
     def _all(
@@ -604,7 +611,7 @@ class DistributedTraining:
             waiting = [t for t in tasks if t.number not in ends]
             if not waiting:
                 break
-            began = time.process_time()
+            began = time.thread_time()
             run: Generator[Any] = self._pool.run(
                 Recipe.of(worker, setup), [Item(t) for t in waiting]
             )
@@ -617,7 +624,7 @@ class DistributedTraining:
                         continue
                     error = getattr(end, "error", None)
                     _log.warning("embeddings.task_lost", kind=task.kind, number=task.number, why=str(error or getattr(end, "reason", "")))  # fmt: skip
-            self._away_s += time.process_time() - began
+            self._away_s += time.thread_time() - began
         if tasks and not ends:
             raise error or Unavailable("no worker came back: call it again")
         return ends
