@@ -59,6 +59,12 @@ def duplicates(
         float, typer.Option(help="The least share of runs of words in common.")
     ] = 0.5,
     run: Annotated[int, typer.Option(min=1, max=64, help="Words of a run.")] = 5,
+    bits: Annotated[
+        int,
+        typer.Option(
+            min=6, max=12, help="Of a sketch's size: 9 is surer than 8, in twice the memory."
+        ),
+    ] = 8,
     index: Annotated[
         Path | None, typer.Option("--index", help="Keep the index in this folder.")
     ] = None,
@@ -92,7 +98,8 @@ def duplicates(
         place = Blobs.open(state) if ":" in state else Path(state)
     if anew and place is not None:
         clear(place)
-    stream = Stream(NearDuplicates(threshold=threshold, run=run, threads=threads), place)
+    made = NearDuplicates(threshold=threshold, run=run, n_bits=bits, threads=threads)
+    stream = Stream(made, place)
     numbers = _taken(texts, stream)
     found = stream.finish()
     labels = found.labels_

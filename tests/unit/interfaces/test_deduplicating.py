@@ -180,3 +180,9 @@ def test_killed_it_goes_on(tmp_path):
     assert "texts were known" in done.stdout
     assert NearDuplicates.load(tmp_path / "i").n_texts_ == 60_000
     assert not reading.exists()
+
+
+def test_bits_are_those_of_the_index(posts, tmp_path):
+    done = run(posts, "--text", "body", "--bits", "9", "--index", tmp_path / "i")
+    assert done.exit_code == 0, done.output
+    assert NearDuplicates.load(tmp_path / "i").n_bits == 9
