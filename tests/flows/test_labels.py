@@ -262,11 +262,15 @@ def test_labels_narrow_a_search_and_are_counted(data, workspace):
         assert left == {ids[3]}
         call = workspace.search if passages else workspace.search_documents
         facet = call("", facets=["labelled", "year"], limit=1).facets["labelled"]
-        own = [(f.value, f.label, f.n) for f in facet if not f.value.startswith("subject/")]
-        assert own[:2] == [("desk/north", "desk: north", 4), ("desk/a/b", "desk: a/b", 3)]
-        assert ("label/plain", "plain", 2) in own
+        own = [(f.value, f.label, f.n) for f in facet if f.value.startswith(("desk/", "label/"))]
+        assert own == [
+            ("desk/north", "desk: north", 4),
+            ("desk/a/b", "desk: a/b", 3),
+            ("label/plain", "plain", 2),
+        ]
         narrowed = call("", filters={"labelled": ["plain"]}, facets=["labelled"], limit=1)
-        assert [(f.value, f.n) for f in narrowed.facets["labelled"]][:1] == [("label/plain", 2)]
+        assert ("label/plain", 2) in [(f.value, f.n) for f in narrowed.facets["labelled"]]
+        assert max(f.n for f in narrowed.facets["labelled"]) == 2
     assert "4 found" in run(data, "search", "", "--label", "desk/north", "--mode", "keyword")
 
 

@@ -84,7 +84,9 @@ def _odd_documents(like_this):
             "code": None if i % 4 else "timeout",
             "n_pages": None if i % 5 else i,
             "parent_id": "odd001" if i > 15 else None,
-            "duplicate_of": "odd000" if i in (5, 6) else None,
+            "duplicate_of": {5: "odd000", 6: "odd000", 7: "odd008"}.get(
+                i
+            ),  # the last has no copies
             "owner": "host:1:2" if i % 6 == 3 else None,
             "lease_until": 1.7e9 + i / 7 if i % 6 == 3 else None,
             "size_bytes": i // 2,
@@ -210,7 +212,7 @@ def values(databases):
         "knowledge.sql": entities,
         "facts.sql": {"ids": [names]},
         "copies.sql": {
-            "ids": [["odd000", "odd001"], ["odd002", "none", *busy[:1]]],
+            "ids": [["odd000", "odd001", "odd008"], ["odd002", "none", *busy[:1]]],
             "id": ["odd001", "odd004"],
             "document_id": ["odd001", "odd009"],
             "first_id": ["odd000"],
