@@ -71,8 +71,8 @@ WHERE g.workspace = :workspace AND g.document_id IN :ids GROUP BY g.document_id 
 
 -- name: twins
 -- Documents of the same bytes have no text of their own: they are counted where their text is.
-SELECT d.duplicate_of AS document_id, COUNT(*) AS n FROM document d WHERE d.workspace = :workspace AND d.duplicate_of IN :ids
-    AND NOT EXISTS (SELECT 1 FROM copy_group g WHERE g.document_id = d.duplicate_of) GROUP BY d.duplicate_of ORDER BY d.duplicate_of
+SELECT duplicate_of AS document_id, COUNT(*) AS n FROM document WHERE workspace = :workspace AND duplicate_of IN :ids
+GROUP BY duplicate_of ORDER BY duplicate_of
 
 -- name: twins_in_groups
 SELECT g.document_id, COUNT(*) AS n FROM copy_group g

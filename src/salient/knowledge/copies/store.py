@@ -284,8 +284,12 @@ class Copies:
         found: Counter[str] = Counter()
         with self._tables.read() as tx:
             for some in _chunks(sorted(ids)):
-                for query in (sql.others, sql.twins, sql.twins_in_groups):
-                    for row in tx.rows(query, {"workspace": self._workspace, "ids": some}):
+                key = {"workspace": self._workspace, "ids": some}
+                grouped = {r.document_id: r.n for r in tx.rows(sql.others, key)}
+                found.update(grouped)
+                rest = [ident for ident in some if ident not in grouped]
+                for query, own in ((sql.twins_in_groups, list(grouped)), (sql.twins, rest)):
+                    for row in tx.rows(query, key | {"ids": own}) if own else ():
                         found[row.document_id] += row.n
         return dict(found)
 
