@@ -53,15 +53,24 @@ def bought(workspace):
 
 
 def test_copies_are_exported_source_by_source(syndicated):
-    workspace, _ = syndicated
+    """With files of the same bytes."""
+    workspace, folder = syndicated
+    for name, text in (("twin.txt", at_site(1)), ("other2.txt", OTHER)):
+        (folder / name).write_text(text)
+    workspace.add(folder)
     (done, _) = (
         workspace.call("export.write", what="copies", form=form) for form in ("jsonl", "xlsx")
     )
     rows = [json.loads(line) for line in workspace.app.context.blobs.get(done.blob).splitlines()]
-    assert sorted(r["document"].rpartition("/")[2] for r in rows) == [
-        f"site{n}.txt" for n in range(5)
+    sources = {}
+    for row in rows:
+        sources.setdefault(row["source_id"], set()).add(row["document"].rpartition("/")[2])
+    assert sorted(map(sorted, sources.values())) == [
+        ["other.txt", "other2.txt"],
+        ["site0.txt", "site1.txt", "site2.txt", "site3.txt", "site4.txt", "twin.txt"],
     ]
-    assert {r["source_id"] for r in rows} == {min(r["document_id"] for r in rows)}
+    listed = workspace.call("copies.list")
+    assert (listed.total, listed.n_documents) == (2, 8)
 
 
 def test_a_fact_of_a_story_counts_once(syndicated):

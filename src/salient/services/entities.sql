@@ -73,9 +73,17 @@ LEFT JOIN entity e ON e.workspace = ne.workspace AND e.id = ne.entity_id
 WHERE d.workspace = :workspace ORDER BY d.id, m.ordinal
 
 -- name: export_copies
-SELECT g.first_id AS source_id, g.document_id AS document_id, d.name AS document, d.version AS version
-FROM copy_group g JOIN document d ON d.id = g.document_id
-WHERE g.workspace = :workspace ORDER BY g.first_id, g.document_id
+-- Documents that have copies, then those of the same bytes as another, then those others if they have no copies besides.
+SELECT g.first_id AS source_id, d.id AS document_id, d.name AS document, d.version AS version
+FROM copy_group g JOIN document d ON d.id = g.document_id WHERE g.workspace = :workspace
+UNION ALL
+SELECT COALESCE(g.first_id, d.duplicate_of), d.id, d.name, d.version
+FROM document d LEFT JOIN copy_group g ON g.document_id = d.duplicate_of WHERE d.workspace = :workspace AND d.state = 'duplicate'
+UNION ALL
+SELECT d.id, d.id, d.name, d.version FROM document d WHERE d.workspace = :workspace
+    AND EXISTS (SELECT 1 FROM document t WHERE t.duplicate_of = d.id AND t.state = 'duplicate')
+    AND NOT EXISTS (SELECT 1 FROM copy_group g WHERE g.document_id = d.id)
+ORDER BY source_id, document_id
 
 -- name: by_mentions
 SELECT {columns} FROM entity WHERE {chosen}
