@@ -1,9 +1,10 @@
 """Word vectors by many workers: what 2, 4 and 8 lose beside one, beside plain averaging, and what they wait for.
 
-    python bench/embedding_workers.py [--peers /path/to/python] [--workers 8 4 2] [--words 25000000] [--epochs 3]
+    python bench/embedding_workers.py [--peers /path/to/python] [--workers 8 4 2] [--words 25000000] [--epochs 3] [--seeds 1 2 3]
 
 Workers are simulated one after another, in one process, through the same code and blobs as on any executor. All
-train on the same text, cut, counted and numbered once. Two questions are kept apart: the learning rate of
+train on the same text, cut, counted and numbered once, by the defaults of DistributedTraining; what is shown is the
+mean of the seeds, `spread` the standard deviation of the score between them. Two questions are kept apart: the learning rate of
 one worker and of each number of workers is chosen, among the same, on every second question of WordSim-353,
 SimLex-999 and the analogies; the scores and losses of the row are of the other questions, by that rate. Plain
 averaging (`mean`) has the rate that was chosen for as many workers, and the one of a single worker: the
@@ -31,6 +32,7 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: a worker has one core
 
 import chart
+import numpy as np
 from embeddings import documents, lines
 from word_quality import Quality
 
@@ -66,55 +68,64 @@ class Runs:
 
     def __init__(self, place: Place, options: argparse.Namespace) -> None:
         self._place, self._options = place, options
-        self._done: dict[tuple[int, str, float], tuple[WordVectors, dict[str, Any]]] = {}
+        self._done: dict[tuple[int, str, float], dict[str, Any]] = {}
         self._quality: Quality | None = None
-        self._training(1, "combined", 0.025, "text").prepare(
+        self._training(1, "combined", 0.025, 1, "text").prepare(
             lines(documents(options.shared, options.words))
         )
 
-    def _training(self, workers: int, how: str, rate: float, prefix: str) -> DistributedTraining:
+    def _training(self, workers: int, how: str, rate: float, seed: int, prefix: str) -> DistributedTraining:  # fmt: skip
         o = self._options
         model = WordVectors(
-            epochs=o.epochs,
-            min_count=o.min_count,
-            shard_words=o.shard_words,
-            rate=rate,
-            seed=o.seed,
-        )
-        return DistributedTraining(
-            model, Kept(self._place), self._place, prefix=prefix, workers=workers, shards_a_task=1, how=how,
+            epochs=o.epochs, min_count=o.min_count, shard_words=o.shard_words, rate=rate, seed=seed
         )  # fmt: skip
+        return DistributedTraining(
+            model, Kept(self._place), self._place, prefix=prefix, workers=workers, how=how
+        )
 
     def run(self, workers: int, how: str, rate: float) -> dict[str, Any]:
-        """Both halves' scores, and what it took."""
+        """Both halves' scores, and what it took: means of the seeds."""
         key = (workers, how, rate)
         if key not in self._done:
-            prefix = f"run-{workers}-{how}-{rate}"
-            blobs = self._place.blobs
-            for name in blobs.list("text/"):
-                if not name.startswith(
-                    ("text/parameters", "text/rounds", "text/text/", "text/counts")
-                ):
-                    blobs.put(name.replace("text", prefix, 1), blobs.get(name))
-            began = time.process_time()
-            training = self._training(workers, how, rate, prefix)
-            model = training.fit(())
-            if self._quality is None:
-                self._quality = Quality(model.vocabulary_.words, self._options.questions)
-            found = {
-                "rate": rate, "rounds": training.last_.number, "cpu_s": round(time.process_time() - began, 1),
-                "synchronisation": round(training.path_apart_s / training.path_s, 4),
-                "path_s": round(training.path_s, 2), "trained_s": round(training.path_s - training.path_apart_s, 2),
-                **{part: self._quality.scores(model.keyed_.vectors, part) for part in ("choose", "report")},
-            }  # fmt: skip
-            blobs.delete_prefix(f"{prefix}/")
-            print(key, found, flush=True)
-            self._done[key] = found
+            found = [self._one(*key, seed) for seed in self._options.seeds]
+            spread = float(np.std([f["report"]["sum"] for f in found]))
+            self._done[key] = {**mean_of(found), "spread": round(spread, 4)}
+            print(key, self._done[key], flush=True)
         return self._done[key]
+
+    def _one(self, workers: int, how: str, rate: float, seed: int) -> dict[str, Any]:
+        prefix = f"run-{workers}-{how}-{rate}-{seed}"
+        blobs = self._place.blobs
+        for name in blobs.list("text/"):
+            if not name.startswith(("text/parameters", "text/rounds", "text/text/", "text/counts")):
+                blobs.put(name.replace("text", prefix, 1), blobs.get(name))
+        began = time.process_time()
+        training = self._training(workers, how, rate, seed, prefix)
+        model = training.fit(())
+        if self._quality is None:
+            self._quality = Quality(model.vocabulary_.words, self._options.questions)
+        found = {
+            "rate": rate, "rounds": training.last_.number, "cpu_s": round(time.process_time() - began, 1),
+            "synchronisation": round(training.path_apart_s / training.path_s, 4),
+            "path_s": round(training.path_s, 2), "trained_s": round(training.path_s - training.path_apart_s, 2),
+            **{part: self._quality.scores(model.keyed_.vectors, part) for part in ("choose", "report")},
+        }  # fmt: skip
+        blobs.delete_prefix(f"{prefix}/")
+        return found
 
     def best(self, workers: int, how: str, rates: list[float]) -> dict[str, Any]:
         """The run by the rate that does best on the questions for choosing."""
         return max((self.run(workers, how, r) for r in rates), key=lambda f: f["choose"]["sum"])
+
+
+def mean_of(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of equal places in each."""
+    return {
+        name: mean_of([f[name] for f in found])
+        if isinstance(value, dict)
+        else round(float(np.mean([f[name] for f in found])), 4)
+        for name, value in found[0].items()
+    }
 
 
 def row_of(runs: Runs, options: argparse.Namespace, row: dict[str, Any]) -> None:
@@ -172,15 +183,15 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="*", default=[0.025, 0.05])
     parser.add_argument("--workers", type=int, nargs="*", default=[8, 4, 2])
     parser.add_argument(
-        "--shard-words", type=int, default=250_000, help="of a first round, each worker"
+        "--shard-words", type=int, default=500_000, help="of a first round, each worker"
     )
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
     options = parser.parse_args()
     options.questions = questions(options.peers)
     row: dict[str, Any] = {"bench": "embedding_workers", "at": datetime.now(UTC).isoformat()}
     row |= {
         n: getattr(options, n)
-        for n in ("words", "epochs", "min_count", "shard_words", "rates", "seed")
+        for n in ("words", "epochs", "min_count", "shard_words", "rates", "seeds")
     }
     try:
         with tempfile.TemporaryDirectory() as folder:

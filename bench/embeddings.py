@@ -1,6 +1,6 @@
 """Word vectors: words a CPU-second and quality beside gensim, and memory on a stream larger than the limit.
 
-    python bench/embeddings.py [--shared ../shared] [--words 3000000] [--epochs 2] [--threads 1 2] [--seeds 1 2 3]
+    python bench/embeddings.py [--shared ../shared] [--words 3000000] [--epochs 2] [--threads 1 2] [--seeds 1 2 3 4 5 6]
 
 Both are trained on the same sentences with the same dimensions (100), window (5), negatives (5), least
 count (5), subsampling (1e-3), rate (0.025) and epochs. Quality is Spearman's rank correlation on
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=3_000_000)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5, 6])
     parser.add_argument("--shard-words", type=int, default=120_000)
     parser.add_argument("--stream-mb", type=int, default=8, help="the limit; 0 for none")
     options = parser.parse_args()

@@ -58,3 +58,10 @@ def test_any_other_bytes_are_corrupt(data):
         columns.load(data)
     with pytest.raises(Corrupt):
         columns.load(columns.MAGIC + data)
+
+
+@pytest.mark.parametrize("size", [1, 3, 64, 1000, -1])
+def test_a_stream_gives_what_dump_gives(size):
+    arrays = {"x": np.arange(7, dtype=np.int32), "y": np.zeros((0, 3), np.float32)}
+    stream = columns.stream(arrays, {"k": 1})
+    assert b"".join(iter(lambda: stream.read(size), b"")) == columns.dump(arrays, {"k": 1})
