@@ -217,8 +217,8 @@ def test_partial_fit_adds_words_and_keeps_numbers():
 
 
 def test_saved_vectors_are_mapped_and_train_on(trained, tmp_path):
-    trained.save(tmp_path / "v")
-    keyed = KeyedVectors.open(tmp_path / "v")
+    trained.save(str(tmp_path / "v"))  # a path or its name
+    keyed = KeyedVectors.open(str(tmp_path / "v"))
     assert not keyed.vectors.flags.writeable
     np.testing.assert_array_equal(keyed.vectors, trained.keyed_.vectors)
     again = WordVectors.open(tmp_path / "v")

@@ -144,9 +144,9 @@ class KeyedVectors:
         best = best[np.lexsort((best, -scores[best]))]
         return [(self.vocabulary.words[i], float(scores[i])) for i in best if scores[i] > -2]
 
-    def save(self, folder: Path, about: Mapping[str, Any] | None = None) -> None:
+    def save(self, folder: str | Path, about: Mapping[str, Any] | None = None) -> None:
         """Write a folder that `open` maps; an older one is replaced when the new one is whole."""
-        with _replaced(folder) as new:
+        with _replaced(Path(folder)) as new:
             self._write(new, about or {})
 
     def _write(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -158,13 +158,14 @@ class KeyedVectors:
         (folder / ABOUT).write_text(json.dumps(said, indent=1))
 
     @classmethod
-    def open(cls, folder: Path) -> KeyedVectors:
+    def open(cls, folder: str | Path) -> KeyedVectors:
         """Map what `save` wrote.
 
         Raises:
             NotFound: there is no such folder, or it holds no vectors.
             Corrupt: its files cannot be read, or do not belong together.
         """
+        folder = Path(folder)
         about = described(folder)
         vectors, vocabulary = mapped.npy(folder / VECTORS), mapped.column_file(folder / VOCABULARY)
         grams = mapped.npy(folder / GRAMS) if (folder / GRAMS).exists() else None

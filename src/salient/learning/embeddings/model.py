@@ -100,7 +100,7 @@ class WordVectors(Parameterised):
 
     def fit(
         self, X: Iterable[str | bytes], y: object = None, *, told: Told = _silent,  # noqa: N803 - scikit-learn's name
-        checkpoint: Path | None = None, every_s: float = 60.0,
+        checkpoint: str | Path | None = None, every_s: float = 60.0,
     ) -> Self:  # fmt: skip
         """Train on texts, a list or a stream of any length.
 
@@ -121,7 +121,7 @@ class WordVectors(Parameterised):
 
     def fit_sentences(
         self, documents: Iterable[Iterable[Sentence]], *, told: Told = _silent,
-        checkpoint: Path | None = None, every_s: float = 60.0,
+        checkpoint: str | Path | None = None, every_s: float = 60.0,
     ) -> Self:  # fmt: skip
         """As `fit`, on documents that are sentences of words already; words hold no space."""
         parameters = self.parameters
@@ -302,11 +302,11 @@ class WordVectors(Parameterised):
         if not hasattr(self, "keyed_"):
             raise InvalidInput("the vectors are not trained yet: call fit first")
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write a folder for `open`; `KeyedVectors.open` and the encoder `vectors:` map the same one."""
         self._check_fitted()
         about = {"parameters": self.get_params(), "loss": self.loss_}
-        with _replaced(folder) as new:
+        with _replaced(Path(folder)) as new:
             self.keyed_._write(new, about)
             np.save(new / _INPUTS, self.tables_.inputs)
             np.save(new / _OUTPUTS, self.tables_.outputs)
@@ -317,13 +317,14 @@ class WordVectors(Parameterised):
                 (new / "phrases.columns").write_bytes(columns.dump({"pairs": letters}, {}))
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: str | Path) -> Self:
         """Read what `save` wrote: vectors mapped, tables copied, so that it can be trained on.
 
         Raises:
             NotFound: there is none.
             Corrupt: it cannot be read.
         """
+        folder = Path(folder)
         about = described(folder)
         try:
             model = cls(**about["parameters"])
@@ -357,10 +358,11 @@ def keyed_of(
 
 
 @contextmanager
-def _folder(checkpoint: Path | None) -> Iterator[Path]:
+def _folder(checkpoint: str | Path | None) -> Iterator[Path]:
     if checkpoint is not None:
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        yield checkpoint
+        kept = Path(checkpoint)
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
         return
     with tempfile.TemporaryDirectory(prefix="salient-vectors-") as folder:
         yield Path(folder)
