@@ -274,6 +274,26 @@ def test_labels_narrow_a_search_and_are_counted(data, workspace):
     assert "4 found" in run(data, "search", "", "--label", "desk/north", "--mode", "keyword")
 
 
+def test_labels_are_exported_with_who_gave_them(workspace):
+    ids = sorted(named(workspace, at)[0] for at in range(3))
+    workspace.call("labels.set", ids=ids[:2], scheme="exported", labels=["=1+1", "b"], person="Ada")
+    book = LabelBook(workspace.app.context.records, workspace.app.context.workspace)
+    said = [(ids[1], ["c"], 0.9, "v"), (ids[2], ["c"], 0.75, "v")]
+    book.predict("exported", said, model="m", version="1")
+
+    def exported(form):
+        done = workspace.call("export.write", what="labels", form=form)
+        return workspace.app.context.blobs.get(done.blob).decode().splitlines()
+
+    rows = [row for row in map(json.loads, exported("jsonl")) if row["scheme"] == "exported"]
+    assert [(r["document_id"], r["labels"], r["by"]) for r in rows] == [
+        (ids[0], ["=1+1", "b"], "Ada"), (ids[1], ["=1+1", "b"], "Ada"), (ids[2], ["c"], "a classifier"),
+    ]  # fmt: skip
+    assert rows[2]["share"] == 0.75
+    assert all(r["document"] for r in rows)
+    assert sum(line.startswith("exported,") for line in exported("csv")) == 3
+
+
 def test_a_label_of_too_many_documents_is_told(workspace, monkeypatch):
     monkeypatch.setattr(search, "_LABELLED", 2)
     ids = [named(workspace, at)[0] for at in range(3)]

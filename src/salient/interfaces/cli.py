@@ -458,7 +458,7 @@ def export(
     what: Annotated[
         str,
         typer.Argument(
-            help="documents, mentions, entities, facts, references, annotations, copies or graph"
+            help="documents, mentions, entities, facts, references, annotations, copies, labels or graph"
         ),
     ],
     to: Annotated[

@@ -20,10 +20,11 @@ from salient.services import Context, grammar, service
 from salient.services.coreference import Reference, every_reference
 from salient.services.documents import ListDocuments, list_documents
 from salient.services.facts import every_fact
+from salient.services.labelbook import LabelBook
 from salient.services.meanings import ValuesOf, columns, of_fact
 
 What = Literal[
-    "documents", "mentions", "entities", "facts", "graph", "annotations", "references", "copies", "grammar"
+    "documents", "mentions", "entities", "facts", "graph", "annotations", "references", "copies", "labels", "grammar"
 ]  # fmt: skip
 Form = Literal["csv", "xlsx", "jsonl", "graphml", "jsonld"]
 
@@ -37,6 +38,7 @@ MEDIA_TYPES = {
 XLSX_ROWS = 1_048_575  # the format's own bound, less the header
 
 Row = dict[str, Any]
+_LABELLED_AT_ONCE = 500
 _FACTS_AT_ONCE = 500  # whose entities' names are looked up together
 _EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - the format knows no zones; fixed, so that bytes are equal
 
@@ -66,7 +68,7 @@ def request_of(what: str, form: str, filters: Mapping[str, str]) -> ExportReques
     try:
         return ExportRequest.model_validate({"what": what, "form": form, "filters": dict(filters)})
     except ValidationError as exc:
-        known = "documents, mentions, entities, facts, references, annotations, copies, grammar as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
+        known = "documents, mentions, entities, facts, references, annotations, copies, labels, grammar as csv, xlsx or jsonl; graph as graphml, jsonld or csv"
         raise InvalidInput(f"nothing is called {what}.{form}: there are {known}") from exc
 
 
@@ -265,6 +267,28 @@ def _facts(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
             }
 
 
+def _labels(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
+    """Documents with their labels, scheme by scheme: what people said, and where they said nothing what was predicted."""
+    book = LabelBook(context.records, context.workspace)
+    for scheme in book.schemes():
+        given = book.every(scheme)
+        while some := list(islice(given, _LABELLED_AT_ONCE)):
+            rows = context.ledger.rows([one.document_id for one in some])
+            for one in some:
+                row = rows.get(one.document_id)
+                yield {
+                    "scheme": one.scheme,
+                    "document_id": one.document_id,
+                    "document": row.name if row is not None else None,
+                    "labels": list(one.labels),
+                    "by": one.person if one.person is not None else "a classifier",
+                    "at": one.at,
+                    "share": one.share,
+                    "model": one.model,
+                    "model_version": one.version,
+                }
+
+
 def _annotations(context: Context, _: Mapping[str, str]) -> Iterator[Row]:
     """Each done document's text with its sentences, tokens, mentions and keyphrases.
 
@@ -371,6 +395,20 @@ _TABLES: dict[
         lambda context, _: every_reference(context),
     ),
     "annotations": ((), _annotations),
+    "labels": (
+        (
+            "scheme",
+            "document_id",
+            "document",
+            "labels",
+            "by",
+            "at",
+            "share",
+            "model",
+            "model_version",
+        ),
+        _labels,
+    ),
     # A source is named by the least of its documents.
     "copies": (("source_id", "document_id", "document", "version"), _query("export_copies")),
 }
