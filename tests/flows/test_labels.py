@@ -274,6 +274,35 @@ def test_labels_narrow_a_search_and_are_counted(data, workspace):
     assert "4 found" in run(data, "search", "", "--label", "desk/north", "--mode", "keyword")
 
 
+def test_counts_are_kept_until_labels_change(workspace, monkeypatch):
+    ids = sorted(named(workspace, at)[0] for at in range(4))
+    scheme = "Zähler & mehr \u2028"
+    book = LabelBook(workspace.app.context.records, workspace.app.context.workspace)
+    read = []
+    every = LabelBook.every
+    monkeypatch.setattr(LabelBook, "every", lambda self, name: read.append(1) or every(self, name))
+
+    def listed(**request):
+        reply = workspace.call("labels.list", scheme=scheme, **request)
+        return reply.total, {c.label: (c.people, c.predicted) for c in reply.counts}
+
+    assert listed() == (0, {})
+    workspace.call("labels.set", ids=ids[:2], scheme=scheme, labels=["a", "b"])
+    book.predict(scheme, [(i, ["a"], 0.9, "v") for i in ids[1:]], model="m", version="1")
+    assert listed() == (4, {"a": (2, 2), "b": (2, 0)})
+    n = len(read)
+    assert listed(limit=1, label="a", by="person")[0] == 2
+    assert listed(limit=1, label="a")[0] == 4
+    assert listed(limit=1, by="classifier")[0] == 2
+    assert len(read) == n + 3, "the page alone"
+    workspace.call("labels.remove", ids=ids[:1], scheme=scheme)
+    assert listed() == (3, {"a": (1, 2), "b": (1, 0)})
+    workspace.call("labels.forget", scheme=scheme)
+    assert listed() == (1, {"a": (1, 0), "b": (1, 0)})
+    book.remove(ids)
+    assert listed() == (0, {})
+
+
 def test_labels_are_exported_with_who_gave_them(workspace):
     ids = sorted(named(workspace, at)[0] for at in range(3))
     workspace.call("labels.set", ids=ids[:2], scheme="exported", labels=["=1+1", "b"], person="Ada")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
@@ -15,7 +17,7 @@ from salient.storage.docs import Records
 T = TypeVar("T")
 _Where: TypeAlias = dict[str | tuple[str, ...], Any]
 
-_GIVEN, _PREDICTED = "labels", "predictions"
+_GIVEN, _PREDICTED, _STATES = "labels", "predictions", "label-states"
 _AT_ONCE = 500
 _SCHEME_BYTES = 128
 
@@ -53,20 +55,23 @@ class LabelBook:
         """Label documents; what a person said before is replaced. No labels at all says that it has none."""
         row = {"labels": list(dict.fromkeys(labels)), "person": person, "at": _now()}
         collection = self._name(_GIVEN, scheme)
-        return sum(
-            self._put(collection, [(one, row) for one in part])
-            for part in _parts(dict.fromkeys(documents))
-        )
+        with self._changing(scheme):
+            return sum(
+                self._put(collection, [(one, row) for one in part])
+                for part in _parts(dict.fromkeys(documents))
+            )
 
     def take(self, documents: Iterable[str], scheme: str) -> int:
         """Forget what people said of documents; predictions stay."""
-        return self.records.delete_many(self._name(_GIVEN, scheme), documents)
+        with self._changing(scheme):
+            return self.records.delete_many(self._name(_GIVEN, scheme), documents)
 
     def remove(self, documents: Iterable[str]) -> None:
         """Forget all labels of documents that are deleted."""
         ids = list(documents)
         for collection in self._collections():
-            self.records.delete_many(collection, ids)
+            with self._changing(collection.rpartition("/")[2]):
+                self.records.delete_many(collection, ids)
 
     def predict(
         self, scheme: str, said: Iterable[tuple[str, Sequence[str], float, str]], *, model: str, version: str
@@ -77,21 +82,21 @@ class LabelBook:
         """
         about = {"model": model, "version": version, "at": _now()}
         collection = self._name(_PREDICTED, scheme)
-        return sum(
-            self._put(
-                collection,
-                [
-                    (i, about | {"labels": list(own), "share": share, "content": content})
-                    for i, own, share, content in part
-                ],
-            )
-            for part in _parts(said)
-        )  # fmt: skip
+        n = 0
+        for part in _parts(said):
+            rows = [
+                (i, about | {"labels": list(own), "share": share, "content": content})
+                for i, own, share, content in part
+            ]
+            with self._changing(scheme):
+                n += self._put(collection, rows)
+        return n
 
     def forget(self, scheme: str) -> int:
         """Remove all predictions of a scheme; people's labels stay."""
         collection = self._name(_PREDICTED, scheme)
-        return self.records.delete_many(collection, [i for i, _ in self._rows(collection)])
+        with self._changing(scheme):
+            return self.records.delete_many(collection, [i for i, _ in self._rows(collection)])
 
     def predicted(self, documents: Sequence[str], scheme: str) -> dict[str, tuple[str, str]]:
         """Those of the documents that have a prediction: by which version of a model, of which version of them."""
@@ -145,6 +150,23 @@ class LabelBook:
     def schemes(self) -> list[str]:
         """Names of all schemes that any document of the workspace has a label in."""
         return sorted({name.rpartition("/")[2] for name in self._collections()})
+
+    def state(self, scheme: str) -> str:
+        """Another one after each change of a scheme's labels: what was counted before is out of date then."""
+        held = self.records.get(self._states, scheme)
+        return "" if held is None else str(held["state"])
+
+    @property
+    def _states(self) -> str:
+        return f"{_STATES}/{self.workspace}"
+
+    @contextmanager
+    def _changing(self, scheme: str) -> Iterator[None]:
+        """Tell that a scheme changes: afterwards, so that nobody takes for new what was counted meanwhile."""
+        try:
+            yield
+        finally:
+            self.records.put(self._states, scheme, {"state": secrets.token_hex(8)})
 
     def _collections(self) -> list[str]:
         prefixes = tuple(f"{kind}/{self.workspace}/" for kind in (_GIVEN, _PREDICTED))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from heapq import nsmallest
 from itertools import islice
 from typing import Annotated
@@ -14,6 +12,7 @@ from salient.errors import InvalidInput, NotFound
 from salient.model import Value
 from salient.services import Context, service
 from salient.services.labelbook import LabelBook, Labelled
+from salient.services.labelcounts import label_counts
 from salient.services.views import DocumentId, Done, Limit, Offset
 
 Scheme = Annotated[str, Field(min_length=1, max_length=100, pattern="^[^/]+$")]
@@ -135,35 +134,26 @@ def forget(request: ForgetPredictions, context: Context) -> Done:
 def list_labels(request: ListLabels, context: Context) -> LabelList:
     """List labelled documents of a scheme: people's labels, and predicted ones where no person gave any."""
     book = _book(context)
-    people: Counter[str] = Counter()
-    predicted: Counter[str] = Counter()
-    total, last = 0, request.offset + request.limit
-
-    def chosen() -> Iterator[Labelled]:
-        nonlocal total
-        for one in book.every(request.scheme):
-            (predicted if one.person is None else people).update(one.labels)
-            if request.label is not None and request.label not in one.labels:
-                continue
-            if request.by is None or request.by == _by(one):
-                total += 1
-                yield one
-
-    found = chosen()
+    counts = label_counts(book, request.scheme, context.cache)
+    last = request.offset + request.limit
+    found = (
+        one
+        for one in book.every(request.scheme)
+        if (request.label is None or request.label in one.labels)
+        and (request.by is None or request.by == _by(one))
+    )
     if request.unsure:
         page = nsmallest(last, found, key=lambda one: 2.0 if one.share is None else one.share)
     else:
         page = list(islice(found, last))
-    for _ in found:  # counts are of all
-        pass
     page = page[request.offset :]
     rows = context.ledger.rows([one.document_id for one in page])
     return LabelList(
-        total=total,
+        total=counts.documents(request.label, request.by),
         documents=tuple(_view(one, rows[one.document_id].name) for one in page if one.document_id in rows),
         counts=tuple(
-            LabelCount(label=label, people=people[label], predicted=predicted[label])
-            for label in sorted({*people, *predicted})
+            LabelCount(label=label, people=counts.people.get(label, 0), predicted=counts.predicted.get(label, 0))
+            for label in sorted({*counts.people, *counts.predicted})
         ),
         schemes=tuple(book.schemes()),
     )  # fmt: skip
