@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -27,7 +28,7 @@ from salient.interfaces.tables import (
     rows,
     swept,
 )
-from salient.interfaces.terminal import DataDir, opened, out, watched
+from salient.interfaces.terminal import DataDir, err, opened, out, watched
 from salient.learning.classification import (
     Checkpoints,
     HashedTexts,
@@ -200,6 +201,7 @@ def train(
         else:
             features, labels = _read(source, collection, text, label, estimator.spec, cache)
             estimator.set_params(multi_label=isinstance(labels[0], tuple))
+            _tell_of_rare(labels)
             with counting("learning") as advance:
                 estimator.fit(features, labels, checkpoints=checkpoints, report=_so_far(advance))
             if precision is not None or thresholds:
@@ -216,6 +218,19 @@ def train(
     if tuned is not None:
         _print_tuned(tuned)
     out.print(f"{escape(model)}", soft_wrap=True)
+
+
+def _tell_of_rare(labels: Sequence[Any]) -> None:
+    """Of a class that comes once nothing can be learnt that is true of others."""
+    counts = Counter(
+        one for told in labels for one in (told if isinstance(told, tuple) else (told,))
+    )
+    rare = sorted(str(label) for label, n in counts.items() if n == 1)
+    if rare:
+        names = ", ".join(rare[:12]) + (" …" if len(rare) > 12 else "")
+        err.print(
+            f"warning: too little to learn from, one text each: {escape(names)}", soft_wrap=True,
+        )  # fmt: skip
 
 
 def _beside(model: str) -> Path:

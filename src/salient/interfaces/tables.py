@@ -8,13 +8,15 @@ import json
 import lzma
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from salient.errors import InvalidInput, NotFound
@@ -62,7 +64,8 @@ def rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         InvalidInput: a row cannot be read; the message names the line.
     """
     form = form_of(file)
-    with opened(file) as lines:
+    with opened(file) as given:
+        lines = _watched(given, file)
         if form == "jsonl":
             for number, line in enumerate(lines, 1):
                 if not line.strip():
@@ -88,9 +91,29 @@ def rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             ) from error
 
 
+def _watched(lines: Iterable[str], file: Path) -> Iterator[str]:
+    """The lines; those in which something could not be read are told of in the end."""
+    n = 0
+    for line in lines:
+        n += "\ufffd" in line
+        yield line
+    if n:
+        _warn(file.name, n)
+
+
+@lru_cache(100)  # once, however often the file is read
+def _warn(name: str, n: int) -> None:
+    err.print(
+        f"warning: {escape(name)} has bytes that are no UTF-8, which part words, in this many lines: {n:,}; convert the file",
+        soft_wrap=True,
+    )
+
+
 def field(row: dict[str, Any], name: str, number: int, file: Path) -> Any:
     """Raises InvalidInput: the row lacks it."""
     if row.get(name) is None:
+        if name in row:
+            raise InvalidInput(f"line {number} of {file.name} has a {name!r} without a value")
         raise InvalidInput(
             f"line {number} of {file.name} has no {name!r}: it has {', '.join(map(str, row))}"
         )

@@ -224,6 +224,18 @@ def test_bytes_that_are_no_utf8_are_read(model, tmp_path):
     done = run("predict", tmp_path / "x.csv", "-m", model, "-o", tmp_path / "o.csv")
     assert done.exit_code == 0, done.output
     assert "sea" in (tmp_path / "o.csv").read_text()
+    assert (
+        "x.csv has bytes that are no UTF-8, which part words, in this many lines: 1;" in done.output
+    )
+
+
+def test_a_class_that_comes_once_is_told_of(tmp_path):
+    rows = lines(tmp_path / "train.jsonl", 60)
+    rows.append({"text": "something else entirely", "label": "[rare]"})
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run("train", tmp_path / "train.jsonl", "-m", tmp_path / "m")
+    assert done.exit_code == 0, done.output
+    assert "too little to learn from, one text each: [rare]" in done.output
 
 
 def test_folders_that_hold_no_classifier(model, tmp_path):
