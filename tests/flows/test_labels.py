@@ -171,7 +171,8 @@ def test_several_labels_a_document(workspace):
 
 
 def test_a_training_that_is_stopped_goes_on(workspace, monkeypatch):
-    from salient.learning.classification import checkpoints, running
+    from salient.learning import checkpoints
+    from salient.learning.classification import running
 
     monkeypatch.setattr(running, "_SLICE", 8)
     monkeypatch.setattr(checkpoints, "_LEAST_S", 0.0)

@@ -341,7 +341,8 @@ def test_a_training_that_was_interrupted_goes_on(tmp_path, how, one_pass):
     code = """
 import sys, time
 from salient.interfaces import cli, tables, classifying
-from salient.learning.classification import running, checkpoints
+from salient.learning.classification import running
+from salient.learning import checkpoints
 running._SLICE, tables.BATCH, checkpoints._SHARE = 500, 100, 0
 checkpoints.Checkpoints.__init__.__kwdefaults__["least_s"] = 0.0
 def slow(report):

@@ -3,7 +3,7 @@
 The estimators have scikit-learn's interface, and need no scikit-learn.
 """
 
-from salient.learning.classification.checkpoints import Checkpoints
+from salient.learning.checkpoints import Checkpoints
 from salient.learning.classification.evaluation import (
     Measures,
     Report,

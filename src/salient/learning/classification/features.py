@@ -16,7 +16,7 @@ from salient.kernels import hashed_features
 from salient.kernels.terms import Packed, Spec
 from salient.learning import mapped
 from salient.learning.batching import batches, parallel
-from salient.learning.classification.checkpoints import packed, place_of, unpacked
+from salient.learning.checkpoints import packed, place_of, unpacked
 from salient.storage.blob import Blobs
 
 Texts = "Sequence[str | bytes] | NDArray[Any] | pa.Array | pa.ChunkedArray | HashedTexts"

@@ -20,14 +20,9 @@ from salient.kernels.linear import LOSSES, Index, State, checked_index, stride_o
 from salient.kernels.terms import Spec
 from salient.learning import mapped
 from salient.learning.batching import batches, parallel
+from salient.learning.checkpoints import Checkpoints, digest_of
 from salient.learning.classification import calibration, reasons
 from salient.learning.classification.calibration import Calibration
-from salient.learning.classification.checkpoints import (
-    Checkpoints,
-    arrays_of,
-    digest_of,
-    restored,
-)
 from salient.learning.classification.features import HashedTexts, checked
 from salient.learning.classification.reasons import Reason
 from salient.learning.classification.running import (
@@ -36,10 +31,12 @@ from salient.learning.classification.running import (
     Plan,
     Run,
     Watch,
+    arrays_of,
     chosen,
     idf_of,
     n_outputs_of,
     renumbered,
+    restored,
     scores_of,
     state_of,
 )

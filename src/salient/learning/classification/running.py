@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from salient.errors import Corrupt
 from salient.kernels import linear_pass, linear_settled, sparse_scores
 from salient.kernels.linear import State, stride_of
-from salient.learning.classification.checkpoints import Checkpoints, arrays_of, restored
+from salient.learning.checkpoints import Checkpoints
 from salient.learning.classification.features import HashedTexts
 
 Floats = NDArray[np.float32]
@@ -59,6 +60,28 @@ def state_of(n_columns: int, n_outputs: int) -> State:
         np.zeros((n_columns, stride), np.float32), np.zeros((n_columns, stride), np.float32),
         np.zeros(n_columns, np.int64), np.zeros(stride, np.float32), np.zeros(stride, np.float32),
     )  # fmt: skip
+
+
+def arrays_of(state: State) -> dict[str, NDArray[Any]]:
+    """What of a state changes in training; `prior` is made anew."""
+    return {
+        "rows": state.rows, "sums": state.sums, "last": state.last, "bias": state.bias,
+        "bias_sums": state.bias_sums, "steps": np.array([state.step, state.average_from], np.int64),
+    }  # fmt: skip
+
+
+def restored(state: State, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Set a state to what was kept.
+
+    Raises:
+        Corrupt: it is of another shape.
+    """
+    for name in ("rows", "sums", "last", "bias", "bias_sums"):
+        own = getattr(state, name)
+        if arrays[name].shape != own.shape:
+            raise Corrupt("what was kept of the training is of another shape: clear it")
+        own[:] = arrays[name]
+    state.step, state.average_from = map(int, arrays["steps"])
 
 
 def scores_of(

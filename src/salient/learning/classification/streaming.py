@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from salient.errors import Conflict
 from salient.learning.batching import batches
-from salient.learning.classification.checkpoints import Checkpoints
+from salient.learning.checkpoints import Checkpoints
 from salient.learning.classification.features import HashedTexts, digested
 
 if TYPE_CHECKING:

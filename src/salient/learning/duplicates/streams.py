@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salient.errors import Conflict, Corrupt, NotFound
-from salient.learning.classification.checkpoints import digest_of, packed, place_of, unpacked
+from salient.learning.checkpoints import digest_of, packed, place_of, unpacked
 from salient.learning.duplicates.model import NearDuplicates
 from salient.storage.blob import Blobs
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from salient.errors import Conflict, Corrupt, NotFound
-from salient.kernels.linear import State
 from salient.storage.blob import Blobs
 
 _STATE = "state"
@@ -125,25 +124,3 @@ def digest_of(*parts: Any) -> str:
         else:
             digest.update(json.dumps(part, default=str, sort_keys=True).encode())
     return digest.hexdigest()
-
-
-def arrays_of(state: State) -> dict[str, NDArray[Any]]:
-    """What of a state changes in training; `prior` is made anew."""
-    return {
-        "rows": state.rows, "sums": state.sums, "last": state.last, "bias": state.bias,
-        "bias_sums": state.bias_sums, "steps": np.array([state.step, state.average_from], np.int64),
-    }  # fmt: skip
-
-
-def restored(state: State, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Set a state to what was kept.
-
-    Raises:
-        Corrupt: it is of another shape.
-    """
-    for name in ("rows", "sums", "last", "bias", "bias_sums"):
-        own = getattr(state, name)
-        if arrays[name].shape != own.shape:
-            raise Corrupt("what was kept of the training is of another shape: clear it")
-        own[:] = arrays[name]
-    state.step, state.average_from = map(int, arrays["steps"])
