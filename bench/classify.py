@@ -14,7 +14,7 @@ SQLite included. "Stream": training on fifty times as much text as the process m
 (RLIMIT_DATA): it fails where it needs more.
 
 Peers run in an interpreter of their own, made once under --cache from `peers/text_classifiers.py`'s requirements: scikit-learn
-(HashingVectorizer + SGDClassifier, TF-IDF + LinearSVC), fastText, fasttext-threaded, Vowpal Wabbit. Their settings are chosen on a
+(HashingVectorizer + SGDClassifier, TF-IDF + LinearSVC), fastText (of 100 dimensions as usual, and of 10), fasttext-threaded, Vowpal Wabbit. Their settings are chosen on a
 part of the training texts; ours are the defaults.
 """
 

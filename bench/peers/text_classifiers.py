@@ -78,7 +78,7 @@ def fasttext() -> Iterator[Peer]:
         back = {f"__label__{at}": label for at, label in enumerate(sorted({y for _, y in train}))}
         names = {label: name for name, label in back.items()}
         file.write_text("".join(f"{names[y]} {plain(t)}\n" for t, y in train), encoding="utf-8")
-        usual = {"dim": 10, "bucket": 2_000_000, "thread": 1, "verbose": 0, "seed": 1}
+        usual = {"bucket": 2_000_000, "thread": 1, "verbose": 0, "seed": 1}
         return module.train_supervised(str(file), **(usual | how)), back
 
     def usual(train: Pairs, how: Settings) -> Predict:
@@ -99,7 +99,8 @@ def fasttext() -> Iterator[Peer]:
         {"lr": lr, "epoch": epochs, "wordNgrams": n}
         for lr, epochs, n in ((0.5, 25, 1), (0.5, 25, 2), (1.0, 25, 2), (1.0, 50, 1), (1.0, 50, 2))
     ]
-    yield "fastText", grid, usual
+    yield "fastText", grid, usual  # of 100 dimensions, as it has them unless told otherwise
+    yield "fastText, 10 dimensions", [how | {"dim": 10} for how in grid], usual
     yield "fasttext-threaded", [{}], threaded  # with fastText's settings: it is for prediction only
 
 
