@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="*", default=[0.025, 0.05])
     parser.add_argument("--workers", type=int, nargs="*", default=[8, 4, 2])
     parser.add_argument(
-        "--shard-words", type=int, default=700_000, help="of a first round, each worker"
+        "--shard-words", type=int, default=500_000, help="of a first round, each worker"
     )
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
     options = parser.parse_args()

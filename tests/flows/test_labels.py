@@ -219,7 +219,7 @@ def test_a_file_of_labels_is_taken_whole_or_not_at_all(data, workspace, tmp_path
     known = next(name for name in names if name.endswith("01.txt"))
     for text, told in (
         (f"document,label\n{known},x\nnobody.txt,y\n", "no document is called 'nobody.txt'"),
-        (f"document,label\n{known},x\n{known}\n", "has no 'label'"),
+        (f"document,label\n{known},x\n{known}\n", "has no value for 'label'"),
     ):
         (tmp_path / "some.csv").write_text(text)
         done = CliRunner().invoke(cli, ["labels", "import", str(tmp_path / "some.csv"), "-s", "whole", "--data-dir", str(data)])  # fmt: skip

@@ -113,7 +113,7 @@ def field(row: dict[str, Any], name: str, number: int, file: Path) -> Any:
     """Raises InvalidInput: the row lacks it."""
     if row.get(name) is None:
         if name in row:
-            raise InvalidInput(f"line {number} of {file.name} has a {name!r} without a value")
+            raise InvalidInput(f"line {number} of {file.name} has no value for {name!r}")
         raise InvalidInput(
             f"line {number} of {file.name} has no {name!r}: it has {', '.join(map(str, row))}"
         )

@@ -70,7 +70,7 @@ class WordVectors(Parameterised):
         self, *, dimensions: int = 100, window: int = 5, negatives: int = 5, epochs: int = 5, min_count: int = 5,
         max_words: int = 1_000_000, sample: float = 1e-3, rate: float = 0.025, mode: str = "skip-gram",
         documents: str | None = None, min_n: int = 0, max_n: int = 0, buckets: int = 200_000, exponent: float = 0.75,
-        shard_words: int = 700_000, seed: int = 1, phrases: bool = False, threads: int = 1,
+        shard_words: int = 500_000, seed: int = 1, phrases: bool = False, threads: int = 1,
     ) -> None:  # fmt: skip
         """Say how to train.
 

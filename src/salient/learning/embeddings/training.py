@@ -46,7 +46,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     max_n: int = 0
     buckets: int = 200_000
     exponent: float = 0.75
-    shard_words: int = 700_000
+    shard_words: int = 500_000
     seed: int = 1
 
     def check(self) -> None:
