@@ -236,7 +236,7 @@ class Driver(RecordsDriver):
         # What commits between the two statements has a higher number than `top`.
         rows = self._all(
             "select (select seq from sqlite_sequence where name='change'),"
-            " (select number - iif(deleted=2, json_array_length(id) - 1, 0) from change order by number limit 1)"
+            " (select number - case deleted when 2 then json_array_length(id) - 1 else 0 end from change order by number limit 1)"
         )
         top, lowest = rows[0][0] or 0, rows[0][1] or 0
         if after is None:
