@@ -70,6 +70,22 @@ class ChangesContract:
                 assert len({i.ident for i in items if i.kind == "put"}) == 1100
                 assert len({i.ident for i in items if i.kind == "deleted"}) == 550
 
+    def test_feed_goes_on_amid_what_was_put_together(self, records: Records) -> None:
+        for start in _start(records):
+            if "put_many" not in records.features:
+                return
+            records.put("c", "a", {})
+            records.put_many("c", ((f"{n:04}", {}) for n in range(2300)))
+            records.put_many("other", ((f"{n:04}", {}) for n in range(50)))
+            records.delete("c", "0007")
+            records.put("c", "b", {})
+            whole = _told(records, start)
+            assert len(whole) == 2303
+            assert _story(whole, "0007") == ["put", "deleted"]
+            for at in (0, 1, 999, 1000, 1001, 2300, 2301):
+                rest = _told(records, whole[at].cursor)  # some at a time
+                assert _named(rest) == _named(whole[at + 1 :])
+
     def test_hostile_names_are_told_as_they_are(self, records: Records) -> None:
         for start in _start(records):
             names = [
@@ -246,6 +262,10 @@ def _start(records: Records) -> Iterator[str]:
     """A cursor of the feed as it stands; none if there is no feed, which has a test of its own."""
     if "changes" in records.features:
         yield records.changes("c").after
+
+
+def _named(items: Iterable[Change]) -> list[tuple[str, str]]:
+    return sorted((item.ident, item.kind) for item in items)
 
 
 def _told(records: Records, after: str, collection: str = "c") -> list[Change]:
