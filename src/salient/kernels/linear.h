@@ -25,19 +25,21 @@ typedef struct {
     float rate, decay, l1, l2, most;
 } salient_model;
 
-static float salient_logs[64];
+static float salient_logs[128]; /* of counts from -63 to 63, with their signs */
 
 static void salient_logs_made(void)
 {
-    for (int i = 1; i < 64; i++)
-        salient_logs[i] = 1.0f + logf((float)i);
+    for (int i = 1; i < 64; i++) {
+        salient_logs[63 + i] = 1.0f + logf((float)i);
+        salient_logs[63 - i] = -salient_logs[63 + i];
+    }
 }
 
 static inline float salient_tf(int32_t count)
 {
-    int32_t size = count < 0 ? -count : count;
-    float tf = size < 64 ? salient_logs[size] : 1.0f + logf((float)size);
-    return count < 0 ? -tf : tf;
+    if ((uint32_t)count + 63 < 127)
+        return salient_logs[(uint32_t)count + 63];
+    return count < 0 ? -1.0f - logf(-(float)count) : 1.0f + logf((float)count);
 }
 
 /* Columns become places among those that are held: as many rows lie before each. Counting bits is an instruction on all
