@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +58,10 @@ def opened(data_dir: Path | None) -> Iterator[Workspace]:
 
 @contextmanager
 def watched(verb: str) -> Iterator[running.Report]:
-    """A progress bar on standard error; lines would mix with what is printed."""
+    """A progress bar on standard error; lines would mix with what is printed.
+
+    The first Ctrl-C has the next report raise `Cancelled`, the second one is `KeyboardInterrupt`.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -63,14 +69,43 @@ def watched(verb: str) -> Iterator[running.Report]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    shown = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    with shown as bar, _stopping() as asked:
         task = bar.add_task(verb, total=None)
 
         def report(progress: running.Progress) -> None:
+            if asked.is_set():
+                raise running.Cancelled
             stage = {"add": "taking in", "link": "linking"}.get(progress.stage, verb)
             bar.update(task, completed=progress.done, total=progress.total, description=stage)
 
         yield report
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets.
+
+    As an exception it could come anywhere, between the taking of a lock and its `with` too: whoever
+    cleaned up would wait for that lock for ever.
+    """
+    asked = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield asked  # somebody else's program: it decides, or none can
+        return
+
+    def ask(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        asked.set()
+        # No stream and no console: we may be in the middle of theirs.
+        os.write(2, b"\nstopping after what is under way; Ctrl-C again stops at once\n")
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_json(reply: Any) -> None:

@@ -13,8 +13,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.context import SpawnProcess
@@ -88,10 +87,10 @@ class Processes(Pool):
         self._closings = 0
         self._urgent: deque[_Task] = deque()
         self._bulk: deque[_Task] = deque()
-        self._threads: ThreadPoolExecutor | None = None
+        self._crew: list[_Crew] = []  # one, while there is work
         self._idle: list[_Worker] = []
         # A program that ends without closing us would wait for ever for workers that wait for it.
-        self._at_exit = Finalize(self, _end, (self._idle,), exitpriority=10)
+        self._at_exit = Finalize(self, _end, (self._crew, self._idle), exitpriority=10)
 
     @property
     def slots(self) -> int:
@@ -135,32 +134,30 @@ class Processes(Pool):
         """Wait for what is at work, and end the workers. What waits is not done any more."""
         with self._lock:
             self._closings += 1
-            threads, self._threads = self._threads, None
+            crew = [self._crew.pop()] if self._crew else []
             waiting = [*self._urgent, *self._bulk]
             self._urgent.clear()
             self._bulk.clear()
         for task in waiting:
             task.raised = Unavailable(_CLOSED)
             task.run.ended.put(task)
-        if threads is not None:
-            threads.shutdown()
-        _end(self._idle)
+        _end(crew, self._idle)
 
     def _put(self, task: _Task, closings: int, *, urgent: bool) -> None:
         """Have a task done, of a run that began after so many closings."""
         with self._lock:
             if closings != self._closings:
                 raise Unavailable(_CLOSED)
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(self._n, "salient-worker")
+            if not self._crew:
+                self._crew.append(_Crew(self._n))
             (self._urgent if urgent else self._bulk).append(task)
-            self._threads.submit(self._work)
+            self._crew[0].do(self._work)
 
     def _work(self) -> None:
         """Have one task done, whichever is the most urgent now; in a thread."""
         with self._lock:
-            task = next((tasks.popleft() for tasks in (self._urgent, self._bulk) if tasks), None)
-            if task is None or task.run.left:
+            task = self._next()
+            if task is None:
                 return
             worker = self._idle.pop() if self._idle else None
         try:
@@ -172,6 +169,54 @@ class Processes(Pool):
             with self._lock:
                 self._idle.append(worker)
         task.run.ended.put(task)
+
+
+    def _next(self) -> _Task | None:
+        # Past all that nobody waits for: one may lie here without a call of ours for it, where
+        # whoever put it was interrupted.
+        for tasks in (self._urgent, self._bulk):
+            while tasks:
+                if not (task := tasks.popleft()).run.left:
+                    return task
+        return None
+
+
+class _Crew:
+    """Up to `n` threads that do what they are given.
+
+    Not an executor of the standard library: its locks are taken in Python code, where Ctrl-C may come
+    between the taking and the `with`, and nobody would ever get them again. A `SimpleQueue` and a
+    `Lock` are not interrupted. One caller at a time.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._given: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def do(self, action: Callable[[], None]) -> None:
+        self._given.put(action)
+        if len(self._threads) < self._n:
+            # A daemon: else a program that does not close its pool would wait for it when it ends.
+            thread = threading.Thread(
+                target=_obey, args=(self._given,), name="salient-worker", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def end(self) -> None:
+        """Wait until all is done that was given."""
+        for _ in self._threads:
+            self._given.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():  # that collects a pool nobody closed
+                thread.join()
+
+
+def _obey(given: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+    while (action := given.get()) is not None:
+        action()
+        del action  # it holds the pool, which nobody else may
 
 
 class _Worker:
@@ -234,7 +279,9 @@ class _Worker:
         return f"its worker process died, {how}"
 
 
-def _end(workers: list[_Worker]) -> None:
+def _end(crew: list[_Crew], workers: list[_Worker]) -> None:
+    while crew:
+        crew.pop().end()
     while workers:
         workers.pop().end()
 
