@@ -4,7 +4,8 @@
 
 Sets, all from the folder of public data, parted here: AG News (every fifth text is tested), 20 Newsgroups (of each group
 the fifth with the highest numbers, which are the latest), BIGPATENT abstracts (every fifth). "From strings": a list of strings
-in memory to a list of labels, one thread. Everybody runs in turn, ROUNDS times, and the median counts; ratios are medians of those
+in memory to a list of labels, one thread. Everybody runs in turn, ROUNDS times, half a second at least
+so that none is measured by its start alone, and the median counts; ratios are medians of those
 of a round, so that what else the machine does falls on both. "On two threads": texts a second by the clock, beside one thread's, and
 beside what two processes that share nothing reach, which is what the machine has to give.
 "A pass": one more pass of training over features, and with hashing them.
@@ -42,7 +43,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [p for p in (str(ROOT / "bench"),) if p not in sys.path]
 
 from peers.homes import home  # noqa: E402 # beside this file, once that is on the path
-from peers.text_classifiers import REQUIREMENTS  # noqa: E402 # the same
+from peers.text_classifiers import REQUIREMENTS, timed  # noqa: E402 # the same
 
 from salient.learning.classification import (  # noqa: E402 # the same
     HashedTexts,
@@ -152,11 +153,11 @@ def in_turn(
     cpus: dict[str, list[float]] = {}
     walls: dict[str, list[float]] = {}
 
-    def own(name: str, model: TextClassifier) -> None:
-        began, seen = time.perf_counter(), time.process_time()
-        model.predict(many).tolist()
-        cpus.setdefault(name, []).append(time.process_time() - seen)
-        walls.setdefault(name, []).append(time.perf_counter() - began)
+    def own(name: str, model: TextClassifier) -> int:
+        spent, took, times = timed(lambda: model.predict(many).tolist())
+        cpus.setdefault(name, []).append(spent)
+        walls.setdefault(name, []).append(took)
+        return times
 
     twos = {name: TextClassifier.load(saved(model)) for name, model in models.items()}
     for two in twos.values():
@@ -165,29 +166,30 @@ def in_turn(
         warm.predict(many[:5000])
     for _ in range(ROUNDS):
         for name, model in models.items():
-            own(name, model)
+            times = own(name, model)
             own(f"{name}, two threads", twos[name])
-            walls.setdefault(f"{name}, two processes", []).append(two_processes(model, many))
+            walls.setdefault(f"{name}, two processes", []).append(two_processes(model, many, times))
         for name in peers:
-            spent, took = served.ask(name)
+            spent, took, _ = served.ask(name)
             cpus.setdefault(name, []).append(spent)
             walls.setdefault(name, []).append(took)
     return cpus, walls
 
 
-def two_processes(model: TextClassifier, many: list[str]) -> float:
-    """Seconds until both have classified all texts."""
+def two_processes(model: TextClassifier, many: list[str], times: int) -> float:
+    """Seconds until both have classified all texts, when they do so that many times."""
     began = time.perf_counter()
     children = []
     for _ in range(2):
         child = os.fork()
         if not child:
-            model.predict(many).tolist()
+            for _ in range(times):
+                model.predict(many).tolist()
             os._exit(0)
         children.append(child)
     for child in children:
         os.waitpid(child, 0)
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) / times
 
 
 class Served:
@@ -206,12 +208,13 @@ class Served:
         )  # fmt: skip
         self.rows: dict[str, dict[str, Any]] = self._answer()
 
-    def ask(self, name: str) -> tuple[float, float]:
+    def ask(self, name: str) -> tuple[float, float, int]:
+        """What `timed` finds of it."""
         assert self._process.stdin is not None
         self._process.stdin.write(name + "\n")
         self._process.stdin.flush()
-        spent, took = self._answer()
-        return spent, took
+        spent, took, times = self._answer()
+        return spent, took, times
 
     def close(self) -> None:
         assert self._process.stdin is not None

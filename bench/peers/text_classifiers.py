@@ -6,8 +6,8 @@ FILE holds {"train": [[text, label], ...], "test": [...], "times": N}. Of each p
 of the training texts (or of 4000 of them), having learnt from the rest; then it learns from all. A line of JSON is printed: of each peer its settings,
 accuracy on the test texts, and texts a CPU-second in training (all passes, and hashing or vocabulary). After that each line
 of standard input names a peer, and is answered by the CPU-seconds that it takes to classify the test texts N times over, from
-strings to labels, and by the seconds: so who compares can let everybody run in turn. They need other versions of numpy than we
-do, so `bench/classify.py` makes them a home.
+strings to labels, by the seconds, and by how often that was done, half a second long at least: so who compares can let everybody
+run in turn. They need other versions of numpy than we do, so `bench/classify.py` makes them a home.
 """
 
 from __future__ import annotations
@@ -26,10 +26,21 @@ REQUIREMENTS = (
     "scikit-learn==1.9.1", "fasttext-wheel==0.9.2", "fasttext-threaded==0.1.0", "vowpalwabbit==9.11.9", "numpy==1.26.4",
 )  # fmt: skip
 
+LEAST_S = 0.5
 Pairs = list[list[str]]
 Predict = Callable[[list[str]], Sequence[Any]]
 Settings = dict[str, Any]
 Peer = tuple[str, Sequence[Settings], Callable[[Pairs, Settings], Predict]]
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float, int]:
+    """CPU-seconds and seconds of some work, and how often it was done: until it took LEAST_S."""
+    began, seen = time.perf_counter(), time.process_time()
+    times = 0
+    while not times or time.process_time() - seen < LEAST_S:
+        work()
+        times += 1
+    return (time.process_time() - seen) / times, (time.perf_counter() - began) / times, times
 
 
 def sklearn() -> Iterator[Peer]:
@@ -155,10 +166,7 @@ def main() -> None:
         }  # fmt: skip
     print(json.dumps(rows), flush=True)
     for line in sys.stdin:
-        began, seen = time.perf_counter(), time.process_time()
-        ready[line.strip()](many)
-        took = [time.process_time() - seen, time.perf_counter() - began]
-        print(json.dumps(took), flush=True)
+        print(json.dumps(timed(lambda own=ready[line.strip()]: own(many))), flush=True)
 
 
 if __name__ == "__main__":

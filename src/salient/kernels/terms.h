@@ -324,12 +324,13 @@ static inline int salient_bag_begun(salient_bag *bag, int64_t features)
     return 0;
 }
 
-/* Whether a column is held is no better than a coin: so it is written anyhow, and counted if it is. */
-static inline void salient_bag_put(salient_bag *bag, uint64_t hash, uint32_t mask)
+/* The n-th feature; returns how many there are then. Whether a column is held is no better than a coin: so it is written
+   anyhow, and counted if it is. `n` stays in a register, since each waits for the one before. */
+static inline int64_t salient_put(uint32_t *raw, int64_t n, const uint64_t *held, uint64_t hash, uint32_t mask)
 {
     uint32_t column = (uint32_t)hash & mask;
-    bag->raw[bag->n_raw] = column | (uint32_t)(hash >> 63) << 31;
-    bag->n_raw += bag->held ? bag->held[column >> 6] >> (column & 63) & 1 : 1;
+    raw[n] = column | (uint32_t)(hash >> 63) << 31;
+    return n + (held ? (int64_t)(held[column >> 6] >> (column & 63) & 1) : 1);
 }
 
 /* Sum the signs of each column. */
@@ -399,8 +400,9 @@ static inline int64_t salient_n_grams(const salient_term *term, const salient_sp
 }
 
 /* n-grams of code points of "<term>"; `marked` has room for the term and 12 more. */
-static inline void salient_put_grams(salient_bag *bag, const uint8_t *folded, const salient_term *term,
-                                     const salient_spec *spec, uint8_t *marked, uint32_t mask)
+static inline int64_t salient_put_grams(uint32_t *raw, int64_t n, const uint64_t *held, const uint8_t *folded,
+                                        const salient_term *term, const salient_spec *spec, uint8_t *marked,
+                                        uint32_t mask)
 {
     int64_t size = term->size + 2;
     marked[0] = '<';
@@ -415,9 +417,10 @@ static inline void salient_put_grams(salient_bag *bag, const uint8_t *folded, co
             while (to < size && (marked[to] & 0xc0) == 0x80)
                 to++;
             if (length >= spec->shortest)
-                salient_bag_put(bag, salient_joined(salient_hash(marked + from, to - from), 0x6772616d), mask);
+                n = salient_put(raw, n, held, salient_joined(salient_hash(marked + from, to - from), 0x6772616d), mask);
         }
     }
+    return n;
 }
 
 /* The bag of a text's features; -1 for want of memory. */
@@ -436,13 +439,17 @@ static int salient_features(salient_terms *s, salient_bag *bag, const uint8_t *t
         return -1;
     uint32_t mask = (uint32_t)((1ULL << spec->bits) - 1);
     const salient_term *terms = s->terms;
-    for (int64_t i = 0; i < s->n; i++) {
+    const uint64_t *held = bag->held;
+    uint32_t *raw = bag->raw;
+    int64_t n_raw = 0, n_terms = s->n;
+    int32_t words = spec->words;
+    for (int64_t i = 0; i < n_terms; i++) {
         uint64_t hash = terms[i].hash;
-        if (spec->words > 0)
-            salient_bag_put(bag, hash, mask);
-        for (int length = 2; length <= spec->words && i + length <= s->n; length++) {
+        if (words > 0)
+            n_raw = salient_put(raw, n_raw, held, hash, mask);
+        for (int length = 2; length <= words && i + length <= n_terms; length++) {
             hash = salient_joined(hash, terms[i + length - 1].hash);
-            salient_bag_put(bag, hash, mask);
+            n_raw = salient_put(raw, n_raw, held, hash, mask);
         }
     }
     if (spec->longest) {
@@ -450,9 +457,10 @@ static int salient_features(salient_terms *s, salient_bag *bag, const uint8_t *t
         if (!marked)
             return -1;
         for (int64_t i = 0; i < s->n; i++)
-            salient_put_grams(bag, s->folded, &terms[i], spec, marked, mask);
+            n_raw = salient_put_grams(raw, n_raw, held, s->folded, &terms[i], spec, marked, mask);
         free(marked);
     }
+    bag->n_raw = n_raw;
     return salient_bag_summed(bag);
 }
 

@@ -25,6 +25,7 @@ from salient.storage.search.entries import (
     IndexSchema,
     Prepared,
     condition,
+    conditions,
     prepare,
     span,
     unit,
@@ -502,13 +503,13 @@ class SearchIndex:
     def _restriction(self, query: Query) -> Restriction:
         required: list[tuple[Condition, ...]] = []
         for field, values in query.filters.items():
-            required.append(tuple(condition(field, value, self._schema) for value in values))
+            required.append(conditions(field, values, self._schema))
         for field, (low, high) in query.ranges.items():
             required.append((span(field, low, high, self._schema),))
         excluded = [
-            condition(field, value, self._schema)
+            one
             for field, values in query.exclude.items()
-            for value in values
+            for one in conditions(field, values, self._schema)
         ]
         return Restriction(tuple(required), tuple(excluded))
 

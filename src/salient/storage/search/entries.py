@@ -190,6 +190,19 @@ def condition(field: str, value: str, schema: IndexSchema) -> Condition:
     raise InvalidInput(f"a filter is on a keyword, number or date, not on {field!r}", field=field)
 
 
+def conditions(field: str, values: Sequence[str], schema: IndexSchema) -> tuple[Condition, ...]:
+    """What it takes for `field` to have one of some values: one of these.
+
+    Keywords are one condition however many they are: a label may be on 50,000 documents.
+
+    Raises:
+        InvalidInput: as `condition`.
+    """
+    if values and schema.kind(field) == "keyword":
+        return (Among(field, tuple(_clean(value) for value in values)),)
+    return tuple(condition(field, value, schema) for value in values)
+
+
 def span(
     field: str, low: str | float | None, high: str | float | None, schema: IndexSchema
 ) -> Between:

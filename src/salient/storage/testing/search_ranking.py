@@ -17,6 +17,8 @@ DOCUMENTS = {
     "empty": "Nothing of note here.",
 }
 
+MANY_VALUES = 50_000
+
 
 @pytest.fixture
 def filled(index: SearchIndex) -> SearchIndex:
@@ -164,6 +166,20 @@ class RankingContract:
         for hit in narrow.hits:
             assert hit.score == pytest.approx(plain[hit.key], rel=1e-6)
             assert hit.text_score == hit.score
+
+    @pytest.mark.parametrize("mode", ["filters", "exclude"])
+    def test_filters_of_very_many_values(self, filled: SearchIndex, mode: str) -> None:
+        """As many as documents with a label may be: `services.search` asks so."""
+        many = [f"{i:032x}" for i in range(MANY_VALUES)] + ["news"]
+        found = {"fees"} if mode == "filters" else {"licence", "void", "empty"}
+        asked: dict[str, Any] = {mode: {"kind": many}}
+        ways: list[dict[str, Any]] = [{}, {"text": "company OR nothing"}]
+        if has(filled, "vectors"):
+            ways.append({"text": "company OR nothing", "vector": direction("q")})
+        for how in ways:
+            hits = filled.search(Query(**how, **asked))
+            assert {hit.key for hit in hits.hits} == found
+            assert hits.total == len(found)
 
     # --- facets
 
