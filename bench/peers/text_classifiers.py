@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def main() -> None:
         }  # fmt: skip
     print(json.dumps(rows), flush=True)
     for line in sys.stdin:
-        print(json.dumps(timed(lambda own=ready[line.strip()]: own(many))), flush=True)
+        print(json.dumps(timed(partial(ready[line.strip()], many))), flush=True)
 
 
 if __name__ == "__main__":

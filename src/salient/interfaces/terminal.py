@@ -91,7 +91,10 @@ def _stopping() -> Iterator[threading.Event]:
     """
     asked = threading.Event()
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+    if (
+        before is not signal.default_int_handler
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield asked  # somebody else's program: it decides, or none can
         return
 

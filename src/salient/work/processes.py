@@ -170,7 +170,6 @@ class Processes(Pool):
                 self._idle.append(worker)
         task.run.ended.put(task)
 
-
     def _next(self) -> _Task | None:
         # Past all that nobody waits for: one may lie here without a call of ours for it, where
         # whoever put it was interrupted.
