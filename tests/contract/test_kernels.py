@@ -234,8 +234,10 @@ CASES = {
             st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=40)), max_size=4
         ),
         st.sampled_from([8, 20]),
-        st.integers(1, 3),
-    ).flatmap(lambda t: st.sampled_from([(*t, 0, 0), (*t, 1, 3), (*t, 3, 3)])),
+        st.integers(0, 3),
+    ).flatmap(
+        lambda t: st.sampled_from([(*t, 1, 3), (*t, 3, 3), *([(*t, 0, 0)] if t[-1] else [])])
+    ),
     "field_texts": st.tuples(
         st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4), max_size=4),
         st.booleans(),

@@ -402,7 +402,7 @@ static inline int64_t salient_n_grams(const salient_term *term, const salient_sp
 /* n-grams of code points of "<term>"; `marked` has room for the term and 12 more. */
 static inline int64_t salient_put_grams(uint32_t *raw, int64_t n, const uint64_t *held, const uint8_t *folded,
                                         const salient_term *term, const salient_spec *spec, uint8_t *marked,
-                                        uint32_t mask)
+                                        uint32_t mask, uint32_t half)
 {
     int64_t size = term->size + 2;
     marked[0] = '<';
@@ -417,7 +417,8 @@ static inline int64_t salient_put_grams(uint32_t *raw, int64_t n, const uint64_t
             while (to < size && (marked[to] & 0xc0) == 0x80)
                 to++;
             if (length >= spec->shortest)
-                n = salient_put(raw, n, held, salient_joined(salient_hash(marked + from, to - from), 0x6772616d), mask);
+                n = salient_put(raw, n, held,
+                                salient_joined(salient_hash(marked + from, to - from), 0x6772616d) | half, mask);
         }
     }
     return n;
@@ -438,6 +439,8 @@ static int salient_features(salient_terms *s, salient_bag *bag, const uint8_t *t
     if (salient_bag_begun(bag, most))
         return -1;
     uint32_t mask = (uint32_t)((1ULL << spec->bits) - 1);
+    /* With both kinds each has one half of the columns. */
+    uint32_t half = spec->words > 0 && spec->longest ? 1U << (spec->bits - 1) : 0, own = mask & ~half;
     const salient_term *terms = s->terms;
     const uint64_t *held = bag->held;
     uint32_t *raw = bag->raw;
@@ -446,10 +449,10 @@ static int salient_features(salient_terms *s, salient_bag *bag, const uint8_t *t
     for (int64_t i = 0; i < n_terms; i++) {
         uint64_t hash = terms[i].hash;
         if (words > 0)
-            n_raw = salient_put(raw, n_raw, held, hash, mask);
+            n_raw = salient_put(raw, n_raw, held, hash, own);
         for (int length = 2; length <= words && i + length <= n_terms; length++) {
             hash = salient_joined(hash, terms[i + length - 1].hash);
-            n_raw = salient_put(raw, n_raw, held, hash, mask);
+            n_raw = salient_put(raw, n_raw, held, hash, own);
         }
     }
     if (spec->longest) {
@@ -457,7 +460,7 @@ static int salient_features(salient_terms *s, salient_bag *bag, const uint8_t *t
         if (!marked)
             return -1;
         for (int64_t i = 0; i < s->n; i++)
-            n_raw = salient_put_grams(raw, n_raw, held, s->folded, &terms[i], spec, marked, mask);
+            n_raw = salient_put_grams(raw, n_raw, held, s->folded, &terms[i], spec, marked, mask, half);
         free(marked);
     }
     bag->n_raw = n_raw;

@@ -50,6 +50,14 @@ class Spec(NamedTuple):
     longest: int = 0
     """Shortest and longest n-grams of code points within "<term>"; none if 0."""
 
+    @property
+    def half(self) -> int:
+        """The first column of n-grams within terms, where there are words too; else 0.
+
+        Each kind has one half of the columns, so that they can be weighed apart.
+        """
+        return 1 << (self.bits - 1) if self.words and self.longest else 0
+
     def check(self) -> None:
         """Raises ValueError: it is none."""
         if not FEWEST_BITS <= self.bits <= MOST_BITS:
@@ -178,19 +186,20 @@ def gram_hash(gram: bytes) -> int:
 
 
 def features_of(text: bytes, spec: Spec) -> Iterator[int]:
-    """The hash of each feature, as often as it occurs."""
+    """The hash of each feature, as often as it occurs; its low bits are the column."""
+    half = spec.half
     found = [(hash_of(folded), folded) for _, _, folded in terms(text)]
     for at in range(len(found)):
         value = found[at][0]
         if spec.words:
-            yield value
+            yield value & ~half
         for after in range(at + 1, min(at + spec.words, len(found))):
             value = joined(value, found[after][0])
-            yield value
+            yield value & ~half
     if spec.longest:
         for _, folded in found:
             for gram in grams_of(folded, spec.shortest, spec.longest):
-                yield gram_hash(gram)
+                yield gram_hash(gram) | half
 
 
 def bag_of(text: bytes, spec: Spec) -> dict[int, int]:

@@ -22,6 +22,8 @@ from salient.storage.blob import Blobs
 Texts = "Sequence[str | bytes] | NDArray[Any] | pa.Array | pa.ChunkedArray | HashedTexts"
 """What estimators take: strings, bytes in UTF-8, an array of them, Arrow's strings, or features made before."""
 
+FORMAT = 2
+"""Of hashing: what another release hashed is not taken for what this one would."""
 _FILES = ("begins", "columns", "counts")
 
 
@@ -77,7 +79,7 @@ class HashedTexts:
     def save(self, directory: Path) -> None:
         """Write three arrays that `load` maps; an older one is replaced file by file, `begins` last."""
         directory.mkdir(parents=True, exist_ok=True)
-        np.save(directory / "spec.npy", np.array(self.spec, np.int64))
+        np.save(directory / "spec.npy", np.array([FORMAT, *self.spec], np.int64))
         for name in reversed(_FILES):
             part = directory / f"{name}.part.npy"
             np.save(part, getattr(self, name))
@@ -88,15 +90,20 @@ class HashedTexts:
         """Map features that were saved.
 
         Raises:
-            Corrupt: they are not whole.
+            Corrupt: they are not whole, or another release made them.
         """
         try:
-            spec = Spec(*(int(part) for part in np.load(directory / "spec.npy")))
+            form, *parts = (int(part) for part in np.load(directory / "spec.npy"))
+            spec = Spec(*parts)
             made = cls(spec, *(mapped.npy(directory / f"{name}.npy") for name in _FILES))
         except (OSError, ValueError, TypeError) as exc:
             raise Corrupt(
                 "the features cannot be read: hash the texts again", directory=directory.name
             ) from exc
+        if form != FORMAT:
+            raise Corrupt(
+                "another release made the features: hash the texts again", directory=directory.name
+            )
         if (
             not len(made.begins)
             or made.begins[-1] != len(made.columns)
@@ -140,7 +147,7 @@ class HashedTexts:
     @staticmethod
     def key(texts: Any, spec: Spec, prefix: str = "features") -> str:
         """Of the blob that `cached` keeps these texts' features in."""
-        digest = hashlib.sha256(repr(tuple(checked(spec))).encode())
+        digest = hashlib.sha256(repr((FORMAT, *checked(spec))).encode())
         for part in batches(texts):
             digest.update(digested(part))
         return f"{prefix}/{digest.hexdigest()[:32]}"

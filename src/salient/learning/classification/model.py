@@ -45,7 +45,7 @@ from salient.learning.parameters import Parameterised
 
 Floats = NDArray[np.float32]
 
-_FORMAT = 2
+_FORMAT = 3
 _DESCRIPTION, _WEIGHTS = "model.json", ".weights.safetensors"
 _CHOOSING = 10  # a text in so many is kept to calibrate and to stop by
 _ENOUGH = 20_000  # texts are enough for that, however many there are
@@ -189,7 +189,7 @@ class TextClassifier(Parameterised):
         used = np.flatnonzero(counts)
         features = renumbered(features, used)
         data = Data(features, targets, labels, weights, n_outputs, len(used))
-        idf = idf_of(counts[used], n)
+        idf = idf_of(counts[used], n, used, self.spec)
         held = self._held_out(n, np.random.default_rng(self.random_state))
         kept, kept_too = self._kept(classes, used), self._kept(classes, used)
         training = ""
@@ -300,7 +300,8 @@ class TextClassifier(Parameterised):
             len(self._met),
         )
         # Of the batch's columns alone: there are a million, and what others weigh is asked for when it is over.
-        run = Run(self._how(), data, idf_of(self._met[here], self.n_texts_), going, here)
+        idf = idf_of(self._met[here], self.n_texts_, here, self.spec)
+        run = Run(self._how(), data, idf, going, here)
         truth = targets if labels is None else labels
         for low in range(0, n, calibration.SCORED):
             part = np.arange(low, min(low + calibration.SCORED, n))
@@ -363,13 +364,13 @@ class TextClassifier(Parameterised):
         nothing = HashedTexts.of([], self.spec)
         none = np.zeros(0, np.float32)
         data = Data(nothing, none.astype(np.int32), None, none, n, len(self._met))
-        idf = idf_of(self._met, n_texts)
+        idf = idf_of(self._met, n_texts, np.arange(len(self._met)), self.spec)
         self._behind = Run(replace(self._how(), naive_bayes=False), data, idf, self._going)
         self._used, self._n_outputs = self.spec, n
 
     def _training_of(self, classes: Sequence[Any]) -> str:
         told = {k: str(v) for k, v in self.get_params().items() if k != "threads"}
-        return digest_of("stream", told, [str(c) for c in classes])
+        return digest_of("stream", _FORMAT, told, [str(c) for c in classes])
 
     def _how(self) -> How:
         return How(
@@ -564,7 +565,7 @@ class TextClassifier(Parameterised):
             used = np.flatnonzero(self._met)
             self._calibration = self._ahead.learnt(self.n_texts_) or self._calibration
             rows = rows[used]
-            rows[:, 0] = idf_of(self._met[used], self.n_texts_)
+            rows[:, 0] = idf_of(self._met[used], self.n_texts_, used, self._used)
             self._keep(rows, used, bias)
         if not hasattr(self, "_rows"):
             raise Misconfigured("this classifier has not learnt anything yet: call fit")

@@ -73,18 +73,18 @@ def of(
 def _placed(data: bytes, spec: Spec) -> list[tuple[int, int, int]]:
     """Hash, start and end in bytes of every feature."""
     cut = list(kernel.terms(data))
-    hashes = [kernel.hash_of(folded) for _, _, folded in cut]
+    hashes, half = [kernel.hash_of(folded) for _, _, folded in cut], spec.half
     placed: list[tuple[int, int, int]] = []
     for at, (start, end, folded) in enumerate(cut):
         value = hashes[at]
         if spec.words:
-            placed.append((value, start, end))
+            placed.append((value & ~half, start, end))
         for after in range(at + 1, min(at + spec.words, len(cut))):
             value = kernel.joined(value, hashes[after])
-            placed.append((value, start, cut[after][1]))
+            placed.append((value & ~half, start, cut[after][1]))
         if spec.longest:
             grams = kernel.grams_of(folded, spec.shortest, spec.longest)
-            placed += [(kernel.gram_hash(gram), start, end) for gram in grams]
+            placed += [(kernel.gram_hash(gram) | half, start, end) for gram in grams]
     return placed
 
 

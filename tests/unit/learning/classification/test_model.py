@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured
-from salient.learning.classification import HashedTexts, TextClassifier, measured
+from salient.kernels.terms import Spec
+from salient.learning.classification import HashedTexts, TextClassifier, measured, running
 from salient.storage.blob import Blobs
 
 SUBJECTS = {
@@ -441,3 +442,32 @@ def test_one_text_of_ten_megabytes_among_others():
     said = model.predict([texts[0], long, long + " é", b"\xff" + texts[0].encode()])
     assert said[0] == said[3] == labels[0]
     assert said[1] == said[2]
+
+
+def test_parts_do_not_drown_words(monkeypatch):
+    """Two words of a text tell its class by their order, which no part of a word has."""
+    rng = np.random.default_rng(5)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    texts, labels = [], []
+    for at in range(900):
+        label = ("sea", "law")[at % 2]
+        words = ["".join(rng.choice(letters, 8)) for _ in range(20)]
+        words.insert(int(rng.integers(0, 21)), {"sea": "over under", "law": "under over"}[label])
+        texts.append(" ".join(words))
+        labels.append(label)
+
+    def score():
+        model = TextClassifier(n_bits=18, characters=(3, 5), calibrate=False)
+        return model.fit(texts[:300], labels[:300]).score(texts[300:], labels[300:])
+
+    own = score()
+    monkeypatch.setattr(running, "PARTS", 1.0)
+    assert own > score() + 0.1
+
+
+def test_features_that_another_release_hashed_are_refused(tmp_path):
+    made = HashedTexts.of(["a ship", "a court"], Spec(14))
+    made.save(tmp_path)
+    np.save(tmp_path / "spec.npy", np.array(made.spec, np.int64))
+    with pytest.raises(Corrupt, match="hash the texts again"):
+        HashedTexts.load(tmp_path)
