@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, a workspace in a folder, the real data beside the checkout."""
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +15,10 @@ for _name in [n for n in os.environ if n.startswith("SALIENT_") and "_TEST_" not
     # A developer's own settings must not decide what tests see.
     if _name != "SALIENT_PURE_PYTHON":
         del os.environ[_name]
+
+# What a shell starts in the background ignores Ctrl-C, and so would every process that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long a call takes says nothing of whether it is right, and this machine may be busy.
 hypothesis.settings.register_profile(
