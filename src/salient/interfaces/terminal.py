@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,8 +101,9 @@ def _stopping() -> Iterator[threading.Event]:
     def ask(_number: int, _frame: object) -> None:
         signal.signal(signal.SIGINT, before)
         asked.set()
-        # No stream and no console: we may be in the middle of theirs.
-        os.write(2, b"\nstopping after what is under way; Ctrl-C again stops at once\n")
+        # No stream and no console: we may be in the middle of theirs. And whoever reads it may be gone.
+        with suppress(OSError):
+            os.write(2, b"\nstopping after what is under way; Ctrl-C again stops at once\n")
 
     signal.signal(signal.SIGINT, ask)
     try:

@@ -1,5 +1,6 @@
 """Ctrl-C stops long work at a place where it may be stopped."""
 
+import os
 import signal
 
 import pytest
@@ -23,6 +24,22 @@ def test_the_first_ctrl_c_is_seen_by_the_next_report(capfd):
         with pytest.raises(Cancelled):
             report(Progress("work", 2, 9))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_is_heard_where_nobody_reads_what_is_told():
+    read, write = os.pipe()
+    os.close(read)
+    kept = os.dup(2)
+    try:
+        with watched("working") as report:
+            os.dup2(write, 2)
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(Cancelled):
+                report(Progress("work", 1, 9))
+    finally:
+        os.dup2(kept, 2)
+        for number in (kept, write):
+            os.close(number)
 
 
 def test_the_second_ctrl_c_stops_at_once():
