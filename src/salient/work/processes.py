@@ -205,8 +205,7 @@ class _Crew:
 
     def end(self) -> None:
         """Wait until all is done that was given."""
-        for _ in self._threads:
-            self._given.put(None)
+        self._given.put(None)  # for all of them, one after the other
         for thread in self._threads:
             if thread is not threading.current_thread():  # that collects a pool nobody closed
                 thread.join()
@@ -216,6 +215,7 @@ def _obey(given: queue.SimpleQueue[Callable[[], None] | None]) -> None:
     while (action := given.get()) is not None:
         action()
         del action  # it holds the pool, which nobody else may
+    given.put(None)  # for the others; one may be among them that Ctrl-C kept from being counted
 
 
 class _Worker:

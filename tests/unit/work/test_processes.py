@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from salient.errors import Unavailable
-from salient.work import Done, Item, Lost, Place, Recipe, WorkConfig, handler, open_pool
+from salient.work import Done, Item, Lost, Place, Recipe, WorkConfig, handler, open_pool, processes
 from tests.cluster.roles import ROOT, until
 from tests.unit.work import parallel_tasks as tasks
 
@@ -261,3 +261,30 @@ def test_ctrl_c_leaves_a_pool_that_works_and_ends():
             at += 1
     assert sorted(done) == [2, 4, 6]
     assert n > 50
+
+
+def test_ctrl_c_leaves_no_thread_behind():
+    """Not even one that it kept from being counted, when the crew was new."""
+    before = {*threading.enumerate()}
+    at = 1
+    while True:
+        crew = processes._Crew(3)
+        trace = _Interrupt(at)
+        sys.settrace(trace)
+        try:
+            for _ in range(3):
+                crew.do(_nothing)
+        except KeyboardInterrupt:
+            at += 1
+        else:
+            break
+        finally:
+            sys.settrace(None)
+            # In a thread: where it fails, it waits for ever.
+            threading.Thread(target=crew.end, daemon=True).start()
+        until(lambda: {*threading.enumerate()} <= before, f"interrupt {at}: its threads end")
+    assert at > 5
+
+
+def _nothing():
+    pass
