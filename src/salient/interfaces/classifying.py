@@ -28,7 +28,7 @@ from salient.interfaces.tables import (
     rows,
     swept,
 )
-from salient.interfaces.terminal import DataDir, err, opened, out, watched
+from salient.interfaces.terminal import AGAIN, DataDir, err, opened, out, watched
 from salient.learning.classification import (
     Checkpoints,
     HashedTexts,
@@ -53,6 +53,8 @@ from salient.storage.docs import Records
 classify = typer.Typer(
     help="Sort texts into classes that you teach it.", no_args_is_help=True, add_completion=False
 )
+
+_RESUME = "stopped; the same command with --resume goes on from here"
 
 Source = Annotated[
     str,
@@ -202,7 +204,7 @@ def train(
             features, labels = _read(source, collection, text, label, estimator.spec, cache)
             estimator.set_params(multi_label=isinstance(labels[0], tuple))
             _tell_of_rare(labels)
-            with counting("learning") as advance:
+            with counting("learning", stopped=AGAIN) as advance:
                 estimator.fit(features, labels, checkpoints=checkpoints, report=_so_far(advance))
             if precision is not None or thresholds:
                 tuned = tune(estimator, features, labels, precision=precision)
@@ -262,7 +264,7 @@ def _in_one_pass(
     stream = (
         ([t for t, _ in batch], [told for _, told in batch]) for batch in batched(iter(mixed))
     )
-    with counting("learning") as advance:
+    with counting("learning", stopped=AGAIN) as advance:
         estimator.fit_stream(
             stream, sorted(classes), checkpoints=checkpoints, report=_so_far(advance)
         )
@@ -378,7 +380,7 @@ def predict(
     done = _done(to, resume=resume)
     n, file = done, Path(source)
     with (
-        counting("classifying") as advance,
+        counting("classifying", stopped=_RESUME) as advance,
         to.open("a" if done else "w", encoding="utf-8", newline="") as lines,
     ):
         advance(done)
@@ -417,7 +419,7 @@ def store(
     estimator = TextClassifier.load(Path(model))
     with (
         Records.open(url) as records,
-        counting("classifying", records.count(collection)) as advance,
+        counting("classifying", records.count(collection), _RESUME) as advance,
     ):
         n = classify_records(
             estimator, records, collection, into, field=text, resume=resume, report=_so_far(advance)

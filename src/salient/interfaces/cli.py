@@ -31,7 +31,7 @@ from salient.interfaces.planning import plan
 from salient.interfaces.python import Workspace
 from salient.interfaces.stack import stack
 from salient.interfaces.stores import stores
-from salient.interfaces.terminal import AsJson, DataDir, err, out
+from salient.interfaces.terminal import AGAIN, AsJson, DataDir, err, out
 from salient.interfaces.terminal import opened as _workspace
 from salient.interfaces.terminal import print_json as _print_json
 from salient.interfaces.terminal import watched as _watched
@@ -88,8 +88,8 @@ def main() -> None:
     except errors.Error as error:
         err.print(f"[red]{error.code}[/]: {escape(error.message)}")
         sys.exit(75 if error.retryable else 1)
-    except running.Cancelled:
-        err.print("stopped; what is done stays done, and the same command goes on from here")
+    except running.Cancelled as why:
+        err.print(str(why) or AGAIN)
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has enough of it; nothing more may be written, not even at exit.

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from salient.errors import Conflict, InvalidInput
 from salient.interfaces.tables import TextField, batched, counting, field, form_of, rows, swept
-from salient.interfaces.terminal import out
+from salient.interfaces.terminal import AGAIN, STOPPED, out
 from salient.learning.duplicates import NearDuplicates, Stream, clear
 from salient.storage import docs
 from salient.storage.blob import Blobs
@@ -100,7 +100,7 @@ def duplicates(
         clear(place)
     made = NearDuplicates(threshold=threshold, run=run, n_bits=bits, threads=threads)
     stream = Stream(made, place)
-    numbers = _taken(texts, stream)
+    numbers = _taken(texts, stream, STOPPED if place is None else AGAIN)
     found = stream.finish()
     labels = found.labels_
     _print(texts, labels, numbers)
@@ -169,10 +169,10 @@ class _Texts:
         return given
 
 
-def _taken(texts: _Texts, stream: Stream) -> NDArray[np.int64]:
+def _taken(texts: _Texts, stream: Stream, stopped: str) -> NDArray[np.int64]:
     """Read all texts into the stream; the number of each row's text. The texts themselves are let go."""
     numbers = [np.zeros(0, np.int64)]
-    with counting("reading", texts.total()) as advance:
+    with counting("reading", texts.total(), stopped) as advance:
         for batch in batched(texts.rows()):
             given = [texts.text(place, row) for place, row in batch]
             numbers.append(stream.take([str(place) for place, _ in batch], given))

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from salient.app import opened_models, place_of, work_config
 from salient.errors import InvalidInput
-from salient.interfaces.terminal import AsJson, DataDir, err, opened, out
+from salient.interfaces.terminal import AGAIN, STOPPED, AsJson, DataDir, drawn, opened, out
 from salient.learning.embeddings import DistributedTraining, KeyedVectors, WordVectors
 from salient.learning.embeddings.corpus import Told
 from salient.learning.embeddings.files import texts
@@ -77,7 +77,7 @@ def train(
     )  # fmt: skip
     settings = load(**({} if data_dir is None else {"data_dir": data_dir}))
     source = texts(files, field=field) if files else _workspace(data_dir)
-    with _told() as told:
+    with _told(STOPPED if on is None and checkpoint is None else AGAIN) as told:
         if on is None:
             model.fit(source, told=told, checkpoint=checkpoint)
         else:
@@ -169,10 +169,10 @@ def _keyed(spec: str, data_dir: Path | None) -> Iterator[KeyedVectors]:
 
 
 @contextmanager
-def _told() -> Iterator[Told]:
+def _told(stopped: str) -> Iterator[Told]:
     """A bar a stage, on standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[far]}"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with drawn(*columns, stopped=stopped) as (bar, check):
         tasks = {}
 
         def told(stage: str, done: int, total: int) -> None:
@@ -180,5 +180,6 @@ def _told() -> Iterator[Told]:
                 tasks[stage] = bar.add_task(stage, total=None, far="")
             far = f"{done:,} of {total:,}" if total else f"{done:,} words"
             bar.update(tasks[stage], completed=done, total=total or None, far=far)
+            check()
 
         yield told

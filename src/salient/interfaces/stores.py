@@ -8,11 +8,11 @@ from functools import partial
 from typing import Annotated, Literal, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn, TimeElapsedColumn
 
 from salient import log
 from salient.app import opened_models
+from salient.interfaces.terminal import drawn, out
 from salient.learning.vectors import open_encoder
 from salient.pipeline.commit import document_schema, passage_schema
 from salient.settings import load
@@ -27,8 +27,6 @@ S = TypeVar("S", Blobs, KeyValue, Records, Tables)
 stores = typer.Typer(
     help="Move to other stores, or between shards.", no_args_is_help=True, add_completion=False
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
 Front = Annotated[
     Literal["cache", "blobs", "records", "tables"], typer.Argument(help="As in the settings.")
@@ -113,6 +111,11 @@ def _filled(*urls: str) -> list[str]:
 def _counting(verb: str) -> Iterator[moving.Report]:
     """A running count on standard error."""
     columns = (TextColumn("{task.description} {task.completed:,}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with drawn(*columns) as (bar, check):
         task = bar.add_task(verb, total=None)
-        yield lambda done: bar.update(task, completed=done)
+
+        def report(done: int) -> None:
+            bar.update(task, completed=done)
+            check()
+
+        yield report

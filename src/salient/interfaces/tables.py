@@ -17,10 +17,10 @@ from typing import IO, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from salient.errors import InvalidInput, NotFound
-from salient.interfaces.terminal import err
+from salient.interfaces.terminal import STOPPED, drawn, err
 from salient.storage.blob import Blobs
 
 TextField = Annotated[str, typer.Option("--text", help="The column or key of the text.")]
@@ -145,20 +145,21 @@ def swept(folder: Path) -> None:
 
 
 @contextmanager
-def counting(verb: str, total: int | None = None) -> Iterator[Any]:
-    """A bar on standard error; call it with how many more are done."""
+def counting(verb: str, total: int | None = None, stopped: str = STOPPED) -> Iterator[Any]:
+    """A bar; call it with how many more are done. Ctrl-C is heard then, and `stopped` said."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with drawn(*columns, stopped=stopped) as (bar, check):
         task = bar.add_task(verb, total=total)
 
         def advance(n: int, total: int | None = None) -> None:
             if total is not None:
                 bar.update(task, total=total)
             bar.advance(task, n)
+            check()
 
         yield advance

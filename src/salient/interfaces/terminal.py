@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -37,6 +38,9 @@ DataDir = Annotated[
         "--data-dir", "-d", help="Where everything is kept; the settings' own by default."
     ),
 ]
+AGAIN = "stopped; what is done stays done, and the same command goes on from here"
+STOPPED = "stopped; nothing of it is kept"
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's reply as JSON.")]
 
 
@@ -53,15 +57,31 @@ def opened(data_dir: Path | None) -> Iterator[Workspace]:
             yield workspace
         except KeyboardInterrupt:
             # Here, since typer would end the program without a word.
-            raise running.Cancelled from None
+            raise running.Cancelled(AGAIN) from None
+
+
+@contextmanager
+def drawn(
+    *columns: ProgressColumn, stopped: str = AGAIN
+) -> Iterator[tuple[Progress, Callable[[], None]]]:
+    """A progress bar on standard error, since lines would mix with what is printed; and whether to go on.
+
+    The first Ctrl-C has what tells how far it is raise `Cancelled`, with `stopped` for the person to
+    read. The second one is `KeyboardInterrupt`.
+    """
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    with bar, _stopping() as asked:
+
+        def check() -> None:
+            if asked.is_set():
+                raise running.Cancelled(stopped)
+
+        yield bar, check
 
 
 @contextmanager
 def watched(verb: str) -> Iterator[running.Report]:
-    """A progress bar on standard error; lines would mix with what is printed.
-
-    The first Ctrl-C has the next report raise `Cancelled`, the second one is `KeyboardInterrupt`.
-    """
+    """A bar for what reports as services do."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -69,13 +89,11 @@ def watched(verb: str) -> Iterator[running.Report]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    shown = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-    with shown as bar, _stopping() as asked:
+    with drawn(*columns) as (bar, check):
         task = bar.add_task(verb, total=None)
 
         def report(progress: running.Progress) -> None:
-            if asked.is_set():
-                raise running.Cancelled
+            check()
             stage = {"add": "taking in", "link": "linking"}.get(progress.stage, verb)
             bar.update(task, completed=progress.done, total=progress.total, description=stage)
 

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from salient.interfaces.tables import counting
 from salient.interfaces.terminal import watched
 from salient.pipeline.run import Cancelled, Progress
 
@@ -49,6 +52,14 @@ def test_the_second_ctrl_c_stops_at_once():
             signal.raise_signal(signal.SIGINT)
 
 
+def test_what_is_counted_stops_too_and_says_what_is_kept():
+    with counting("reading", stopped="stopped; the rest comes later") as advance:
+        advance(1)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Cancelled, match="the rest comes later"):
+            advance(1)
+
+
 def test_work_that_ended_meanwhile_is_done():
     with watched("working"):
         signal.raise_signal(signal.SIGINT)
@@ -63,3 +74,19 @@ def test_a_host_that_handles_ctrl_c_itself_goes_on_doing_so():
         signal.raise_signal(signal.SIGINT)
         report(Progress("work", 1, 1))
     assert len(seen) == 1
+
+
+def test_ctrl_c_while_modules_load_is_no_traceback():
+    code = """
+import os, sys, signal
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "salient.app":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from salient.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
