@@ -177,6 +177,16 @@ def tables_that_changed(seed):
     return base, after
 
 
+# As `minhash` has them: least values in order, and nothing behind them.
+LEAST = st.lists(
+    st.sets(st.one_of(st.integers(0, 12), st.integers(0, 2**32 - 2)), max_size=8), min_size=1, max_size=4
+).map(
+    lambda rows: np.array([sorted(row) + [2**32 - 1] * (8 - len(row)) for row in rows], np.uint32)
+)  # fmt: skip
+MANY_WORDS = st.tuples(st.integers(60, 300), st.integers(1, 300)).map(
+    lambda t: " ".join(str(at % t[1]) for at in range(t[0]))
+)
+
 CASES = {
     "noun_phrases": noun_phrase_cases(),
     "phrase_worth": phrase_worth_cases(),
@@ -245,10 +255,24 @@ CASES = {
     ).map(lambda t: (*packed([json.dumps(o, ensure_ascii=t[1]) for o in t[0]]), t[2])),
     "minhash": st.tuples(
         st.lists(
-            st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=60)), max_size=4
+            st.one_of(st.binary(max_size=40), TEXTS, st.text("ab c", max_size=60), MANY_WORDS),
+            max_size=4,
         ),
         st.sampled_from([1, 3, 5]),
         st.sampled_from([4, 7]),
+    ),
+    "jaccard": st.tuples(LEAST, LEAST).flatmap(
+        lambda both: st.lists(
+            st.tuples(st.integers(0, len(both[0]) - 1), st.integers(0, len(both[1]) - 1)),
+            max_size=5,
+        ).map(
+            lambda pairs: (
+                both[0],
+                np.array([a for a, _ in pairs], np.int64),
+                both[1],
+                np.array([b for _, b in pairs], np.int64),
+            )
+        )
     ),
     "band_keys": st.tuples(
         st.lists(

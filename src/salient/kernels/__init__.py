@@ -21,7 +21,7 @@ if TYPE_CHECKING or os.environ.get("SALIENT_PURE_PYTHON") == "1":
         linear_settled,
         sparse_scores,
     )
-    from salient.kernels.minhash import band_keys, minhash
+    from salient.kernels.minhash import band_keys, jaccard, minhash
     from salient.kernels.phrases import longest_phrases, word_codes, word_hashes
     from salient.kernels.segments import chunk_spans, name_spans, token_spans, utf8_offsets
     from salient.kernels.sentences import term_numbers, term_sentences
@@ -50,7 +50,7 @@ else:
             linear_settled,
             sparse_scores,
         )
-        from salient.kernels._minhash import band_keys, minhash
+        from salient.kernels._minhash import band_keys, jaccard, minhash
         from salient.kernels._phrases import longest_phrases, word_codes, word_hashes
         from salient.kernels._segments import chunk_spans, name_spans, token_spans, utf8_offsets
         from salient.kernels._sentences import term_numbers, term_sentences
@@ -81,6 +81,7 @@ __all__ = [
     "first_uses",
     "hashed_features",
     "hashed_sums",
+    "jaccard",
     "letter_words",
     "linear_pass",
     "linear_scores",

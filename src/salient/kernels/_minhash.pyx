@@ -4,11 +4,11 @@
 import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 from salient.kernels._texts cimport Texts
-from salient.kernels.minhash import EMPTY as _EMPTY, check
+from salient.kernels.minhash import EMPTY as _EMPTY, _check_pairs, check
 
 cdef extern from "terms.h" nogil:
     ctypedef struct salient_term:
@@ -23,8 +23,12 @@ cdef extern from "terms.h" nogil:
     uint64_t salient_mixed(uint64_t value)
 
 cdef extern from "minhash.h" nogil:
-    int64_t salient_bins(const salient_term* terms, int64_t n, int64_t run, int bits, uint32_t* bins)
+    int64_t salient_bins(
+        const salient_term* terms, int64_t n, int64_t run, int bits, uint32_t* bins, uint32_t* values
+    )
     void salient_filled(const uint32_t* bins, int bits, uint32_t* out)
+    void salient_least(const uint32_t* values, int64_t n, int64_t size, uint32_t* spare, uint32_t* out)
+    double salient_jaccard(const uint32_t* one, const uint32_t* other, int64_t size)
     enum:
         SALIENT_EMPTY
 
@@ -40,10 +44,14 @@ def minhash(texts, int run, int bits):
     held.tell(&s.table, &s.expansions)
     cdef int64_t size = 1 << bits, i
     sketches = np.full((held.n, size), EMPTY, np.uint32)
+    lowest = np.full((held.n, size), EMPTY, np.uint32)
     counts = np.zeros(held.n, np.int64)
-    cdef uint32_t[:, ::1] out = sketches
+    cdef uint32_t[:, ::1] out = sketches, least = lowest
     cdef int64_t[::1] n_runs = counts
     cdef uint32_t* bins = <uint32_t*>malloc(size * sizeof(uint32_t))
+    cdef uint32_t* values = NULL
+    cdef uint32_t* more
+    cdef int64_t room = 0
     cdef int failed = bins == NULL
     with nogil:
         for i in range(held.n):
@@ -51,14 +59,36 @@ def minhash(texts, int run, int bits):
                 failed = salient_cut(&s, held.at(i), held.size(i))
             if failed:
                 break
-            n_runs[i] = salient_bins(s.terms, s.n, run, bits, bins)
+            if s.n > room:
+                more = <uint32_t*>realloc(values, 6 * s.n * sizeof(uint32_t))
+                if more == NULL:
+                    failed = 1
+                    break
+                values, room = more, 2 * s.n
+            n_runs[i] = salient_bins(s.terms, s.n, run, bits, bins, values)
             if n_runs[i]:
                 salient_filled(bins, bits, &out[i, 0])
+                salient_least(values, n_runs[i], size, values + room, &least[i, 0])
     free(bins)
+    free(values)
     salient_terms_freed(&s)
     if failed:
         raise MemoryError
-    return sketches, counts
+    return sketches, lowest, counts
+
+
+def jaccard(
+    const uint32_t[:, ::1] one not None, const int64_t[::1] rows not None,
+    const uint32_t[:, ::1] other not None, const int64_t[::1] others not None,
+):
+    _check_pairs(np.asarray(one), np.asarray(rows), np.asarray(other), np.asarray(others))
+    cdef int64_t n = rows.shape[0], size = one.shape[1], i
+    found = np.zeros(n)
+    cdef double[::1] out = found
+    with nogil:
+        for i in range(n):
+            out[i] = salient_jaccard(&one[rows[i], 0], &other[others[i], 0], size)
+    return found
 
 
 def band_keys(const uint32_t[:, ::1] sketches not None, long rows):

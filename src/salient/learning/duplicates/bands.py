@@ -36,11 +36,11 @@ class Bands:
         """Keys, sorted, and the text of each."""
         return tuple(self._segments)
 
-    def candidates(self, keys: NDArray[np.uint64]) -> Iterator[tuple[Rows, Rows]]:
+    def candidates(self, keys: Keys) -> Iterator[tuple[Rows, Rows]]:
         """Texts of the table that share a key with given ones.
 
         Args:
-            keys: (n, bands), 0 where there is none.
+            keys: (n, bands), all 0 for a text that has none.
 
         Yields:
             Which of the given ones, and a text of the table for each.
@@ -59,7 +59,7 @@ class Bands:
                     break
                 yield given[there], rows[low[there] + step].astype(np.int64)
 
-    def add(self, keys: NDArray[np.uint64], first: int) -> Pairs:
+    def add(self, keys: Keys, first: int) -> Pairs:
         """Take in texts numbered from `first`; pairs of them that share a key."""
         given, short = _flat(keys)
         order = np.lexsort((given, short))
@@ -86,12 +86,10 @@ class Bands:
             segments[-2:] = [(keys[order], rows[order])]
 
 
-def _flat(keys: NDArray[np.uint64]) -> tuple[Rows, Keys]:
-    """Of each key that there is: the row, and as many of its bits as are kept. What is found is verified anyway."""
-    n, bands = keys.shape
-    there = keys[:, :1].repeat(bands, 1).reshape(-1) != 0
-    rows = np.repeat(np.arange(n), bands)[there]
-    return rows, (keys.reshape(-1)[there] >> np.uint64(32)).astype(np.uint32)
+def _flat(keys: Keys) -> tuple[Rows, Keys]:
+    """The row of each key that there is, and the key."""
+    rows = np.flatnonzero(keys.any(axis=1))
+    return np.repeat(rows, keys.shape[1]), keys[rows].reshape(-1)
 
 
 def _pairs(keys: Keys, rows: Rows) -> Pairs:

@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salient.errors import Conflict, Corrupt, InvalidInput, Misconfigured
-from salient.kernels import band_keys, minhash
+from salient.kernels import band_keys, jaccard, minhash
 from salient.kernels.minhash import EMPTY
 from salient.kernels.minhash import check as check_sketch
+from salient.kernels.terms import Packed
 from salient.learning import mapped
 from salient.learning.batching import batches, parallel
 from salient.learning.duplicates.bands import Bands, different
 from salient.learning.duplicates.clusters import Clusters
 from salient.learning.parameters import Parameterised
 
-_FORMAT = 2
+_FORMAT = 3
 _DESCRIPTION = "duplicates.json"
 _SURE = 0.98  # of the pairs at the threshold, this share is found
 _AT_ONCE = 65_536  # pairs that are held against each other
@@ -39,18 +40,34 @@ class Match:
     """The share of the shorter one's runs that the other has as well."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sketches:
+    """What an index needs of texts."""
+
+    bands: NDArray[np.uint32]
+    """(n, n_bands): texts that are alike share some; all 0 without words. What is found by 32 bits of a key is verified anyway."""
+    values: NDArray[np.uint32]
+    """(n, 2 ** n_bits): the least values of different runs, as `kernels.minhash` has them."""
+    counts: NDArray[np.int64]
+    """(n,): how many runs each has; different ones, if the sketch has them all."""
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
 class NearDuplicates(Parameterised):
     """An index of texts by what they share, as a clusterer.
 
-    A text is sketched by the runs of words in it (MinHash). Texts whose sketches agree in a band of bins are held against each
-    other by the whole sketch; those that are alike enough are one cluster. Texts may come in batches, and clusters grow together
-    when a text joins them.
+    A text is sketched by the runs of words in it. Texts that agree in a band of bins (MinHash) are held against each
+    other by their least values, exactly if both have no more runs together than a sketch has values; those that are alike enough are
+    one cluster. Texts may come in batches, and clusters grow together when a text joins them.
 
     Args:
         threshold: the least similarity of a pair: the share of runs of words in common. Of texts of which every twentieth word
             differs it is 0.63 with runs of five, of every tenth 0.42.
         run: words of a run.
-        n_bits: of the number of bins of a sketch; with 8 a similarity is known to about 0.03, with 9 to 0.02 in twice the memory.
+        n_bits: of the number of values of a sketch; with 8 the similarity of long texts is known to about 0.03, with 9 to 0.02 in
+            twice the memory.
         threads: for sketching.
 
     Attributes:
@@ -59,7 +76,8 @@ class NearDuplicates(Parameterised):
 
     Memory: about 1.5 kB a text with the usual parameters, and while it grows up to 2.4 kB.
 
-    Source: MinHash, Broder 1997; bands, Leskovec et al., Mining of Massive Datasets, ch. 3.
+    Source: MinHash, Broder 1997; bands, Leskovec et al., Mining of Massive Datasets, ch. 3; least values, Cohen and
+    Kaplan 2007.
     """
 
     def __init__(
@@ -94,58 +112,63 @@ class NearDuplicates(Parameterised):
 
         Cost: linear in the texts; a batch is looked up in a few sorted tables.
         """
-        for sketches, counts in self._sketched(X):
-            if len(counts):
-                self.take(sketches, counts)
+        for sketches in self._sketched(X):
+            if len(sketches):
+                self.take(sketches)
         return self
 
-    def sketch(self, X: Any) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Sketch texts without taking them in: (n, bins) and, of each, how many different runs it has; for `take`.
+    def sketch(self, X: Any) -> Sketches:
+        """Sketch texts without taking them in, for `take`.
 
         Raises:
             InvalidInput: as `partial_fit`.
         """
         made = self._sketched(X)
-        return np.concatenate([s for s, _ in made]), np.concatenate([c for _, c in made])
+        return Sketches(
+            np.concatenate([s.bands for s in made]),
+            np.concatenate([s.values for s in made]),
+            np.concatenate([s.counts for s in made]),
+        )
 
-    def take(self, sketches: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    def take(self, sketches: Sketches) -> NDArray[np.float64]:
         """Take in texts by their sketches; the pairs of theirs that are alike, (m, 3) as in `pairs`.
 
         The same batches in the same order give the same pairs, whoever made the sketches and when.
         """
         first = len(self._clusters)
-        keys = band_keys(sketches, self.rows)
         pairs = [
             np.stack([there, given + first], axis=1)
-            for given, there in self._bands.candidates(keys)
+            for given, there in self._bands.candidates(sketches.bands)
         ]
-        pairs.append(self._bands.add(keys, first))
-        self._append(sketches, counts)
+        pairs.append(self._bands.add(sketches.bands, first))
+        self._append(sketches)
         found = [self._verified(some) for some in _cut(different(np.concatenate(pairs)))]
         alike = np.concatenate([np.zeros((0, 3)), *found])
         self._join(alike)
         return alike
 
-    def take_again(
-        self,
-        sketches: NDArray[np.uint32],
-        counts: NDArray[np.int64],
-        pairs: NDArray[np.float64],
-    ) -> None:
+    def take_again(self, sketches: Sketches, pairs: NDArray[np.float64]) -> None:
         """Take in a batch whose pairs are known, as `take` gave them: nothing is held against anything."""
-        self._bands.add(band_keys(sketches, self.rows), len(self._clusters))
-        self._append(sketches, counts)
+        self._bands.add(sketches.bands, len(self._clusters))
+        self._append(sketches)
         self._join(pairs)
 
-    def _sketched(self, X: Any) -> list[tuple[NDArray[np.uint32], NDArray[np.int64]]]:
+    def _sketched(self, X: Any) -> list[Sketches]:
         self._check()
-        return parallel(lambda part: minhash(part, self.run, self.n_bits), batches(X), self.threads)
+        return parallel(self._sketch, batches(X), self.threads)
 
-    def _append(self, sketches: NDArray[np.uint32], counts: NDArray[np.int64]) -> None:
+    def _sketch(self, part: Sequence[str | bytes] | Packed) -> Sketches:
+        bins, values, counts = minhash(part, self.run, self.n_bits)
+        keys = (band_keys(bins, self.rows) >> np.uint64(32)).astype(np.uint32)
+        whole = values[:, -1] == EMPTY
+        counts[whole] = (values[whole] != EMPTY).sum(axis=1)
+        return Sketches(keys, values, counts)
+
+    def _append(self, sketches: Sketches) -> None:
         first = len(self._clusters)
-        self._sketches = _grown(self._sketches, first, sketches)
-        self._counts = _grown(self._counts, first, counts)
-        self._clusters.grow(len(counts))
+        self._sketches = _grown(self._sketches, first, sketches.values)
+        self._counts = _grown(self._counts, first, sketches.counts)
+        self._clusters.grow(len(sketches))
 
     def _join(self, pairs: NDArray[np.float64]) -> None:
         if len(pairs):
@@ -215,13 +238,14 @@ class NearDuplicates(Parameterised):
         self._check()
         found: list[list[Match]] = []
         for part in batches(X):
-            sketches, counts = minhash(part, self.run, self.n_bits)
-            matches: list[dict[int, Match]] = [{} for _ in range(len(counts))]
+            own = self._sketch(part)
+            counts = own.counts
+            matches: list[dict[int, Match]] = [{} for _ in range(len(own))]
             known, sizes = self._sketches, self._counts
-            for given, there in self._bands.candidates(band_keys(sketches, self.rows)):
+            for given, there in self._bands.candidates(own.bands):
                 codes = np.unique(given << 32 | there)
                 ours, theirs = codes >> 32, codes & 0xFFFFFFFF
-                alike = _alike(sketches, ours, known, theirs)
+                alike = jaccard(own.values, ours, known, theirs)
                 for at in np.flatnonzero(alike >= self.threshold).tolist():
                     g, t = int(ours[at]), int(theirs[at])
                     matches[g][t] = _match(t, float(alike[at]), int(counts[g]), int(sizes[t]))
@@ -238,7 +262,8 @@ class NearDuplicates(Parameterised):
 
     def _verified(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         """(m, 3): those that are alike enough, with their similarity."""
-        alike = _alike(self._sketches, pairs[:, 0], self._sketches, pairs[:, 1])
+        one, other = np.ascontiguousarray(pairs.T)
+        alike = jaccard(self._sketches, one, self._sketches, other)
         kept = alike >= self.threshold
         return np.column_stack([pairs[kept], alike[kept]])
 
@@ -370,24 +395,3 @@ def _match(text: int, alike: float, own: int, other: int) -> Match:
 def _cut(pairs: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     for first in range(0, len(pairs), _AT_ONCE):
         yield pairs[first : first + _AT_ONCE]
-
-
-def _alike(
-    one: NDArray[np.uint32],
-    rows: NDArray[np.int64],
-    other: NDArray[np.uint32],
-    others: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """(m,): of the bins in which one text at least has a value of its own, the share in which they are equal.
-
-    Lent values would count some runs of short texts several times. Texts without words are like nothing. Source: Li et al. 2012.
-    """
-    left, right = one[rows], other[others]
-    rest = np.uint32(32 - (left.shape[1].bit_length() - 1))
-    places = np.arange(left.shape[1], dtype=np.uint32)
-    own = (left >> rest) == places
-    alike = ((left == right) & own).sum(axis=1) / np.maximum(
-        (own | ((right >> rest) == places)).sum(axis=1), 1
-    )
-    alike[left[:, 0] == EMPTY] = 0
-    return np.asarray(alike, np.float64)

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from salient.errors import Conflict, Corrupt, NotFound
 from salient.learning.checkpoints import digest_of, packed, place_of, unpacked
-from salient.learning.duplicates.model import NearDuplicates
+from salient.learning.duplicates.model import NearDuplicates, Sketches
 from salient.storage.blob import Blobs
 
 BATCH: Final = 8192
 """Texts that are held against each other at once: always from one multiple of this to the next, so that what comes
 out does not depend on where a stream was broken off."""
 
-_FORMAT = 1
+_FORMAT = 2
 _LEAST_S = 2.0
-_MOST = 16 * BATCH  # texts of a part, about 150 MB
+_MOST = 16 * BATCH  # texts of a part, about 180 MB
 
 _Arrays = dict[str, NDArray[Any]]
 
@@ -36,7 +36,7 @@ class Stream:
 
     Args:
         index: an empty one.
-        place: a folder of its own or a blob store; about 1.1 kB a text.
+        place: a folder of its own or a blob store; about 1.4 kB a text.
         prefix: of the blobs' keys.
 
     Raises:
@@ -96,10 +96,13 @@ class Stream:
         if len(new):
             numbers[new] = self._n + np.arange(len(new))
             self._n += len(new)
-            sketches, counts = self.index.sketch([texts[i] for i in new.tolist()])
+            made = self.index.sketch([texts[i] for i in new.tolist()])
             self._open.append(
-                {"sketches": sketches, "counts": counts, "keys": own[new], "digests": digests[new]}
-            )
+                {
+                    "bands": made.bands, "values": made.values, "counts": made.counts,
+                    "keys": own[new], "digests": digests[new],
+                }
+            )  # fmt: skip
             self._close(BATCH)
         return numbers
 
@@ -134,7 +137,7 @@ class Stream:
         n, first = len(whole["counts"]), 0
         while n - first >= least:
             batch = {name: array[first : first + BATCH] for name, array in whole.items()}
-            self._pairs.append(self.index.take(batch["sketches"], batch["counts"]))
+            self._pairs.append(self.index.take(_sketches(batch)))
             self._unwritten.append(batch)
             first += len(batch["counts"])
         self._open = [{name: array[first:] for name, array in whole.items()}] if first < n else []
@@ -168,7 +171,7 @@ class Stream:
             for start in range(0, whole, BATCH):
                 rows = slice(start, start + BATCH)
                 own = pairs[(pairs[:, 1] >= first + start) & (pairs[:, 1] < first + start + BATCH)]
-                self.index.take_again(arrays["sketches"][rows], arrays["counts"][rows], own)
+                self.index.take_again(_sketches(arrays, rows), own)
             keys.append(arrays["keys"][:whole])
             digests.append(arrays["digests"][:whole])
             left = {name: array[whole:] for name, array in arrays.items()} if whole < n else None
@@ -181,7 +184,7 @@ class Stream:
             self._keys, self._digests = np.concatenate(keys), np.concatenate(digests)
 
     def _kept(self, blobs: Blobs) -> Iterator[tuple[_Arrays, int]]:
-        names = {"sketches", "counts", "keys", "digests", "pairs"}
+        names = {"bands", "values", "counts", "keys", "digests", "pairs"}
         while True:
             try:
                 arrays, about = unpacked(blobs.view(f"{self._prefix}/{self._parts:08}"))
@@ -203,6 +206,10 @@ def clear(place: Path | Blobs, prefix: str = "duplicates") -> None:
     # The first part last: what is left when this is broken off still fits together.
     for key in sorted(blobs.list(f"{prefix}/"), reverse=True):
         blobs.delete(key)
+
+
+def _sketches(arrays: _Arrays, rows: slice = slice(None)) -> Sketches:
+    return Sketches(*(arrays[name][rows] for name in ("bands", "values", "counts")))
 
 
 def _hashes(texts: Sequence[str]) -> NDArray[np.uint64]:

@@ -85,6 +85,40 @@ def test_batches_give_the_clusters_of_all_at_once():
     np.testing.assert_array_equal(parts.pairs(), whole.pairs())
 
 
+def runs(words):
+    return {tuple(words[at : at + 5]) for at in range(len(words) - 4)}
+
+
+@pytest.mark.parametrize("n", [5, 30, 130])
+def test_short_texts_are_compared_exactly(n):
+    """Both have no more runs together than a sketch has values."""
+    one = text_of(1, n)
+    for other in (edited(one, 0.05, 2), one[n // 3 :], one + one, one[n // 2 :] + one[: n // 2]):
+        a, b = runs(one), runs(other)
+        index = NearDuplicates(threshold=0.05).fit([joined(one)])
+        (found,) = index.query([joined(other)])
+        alike = len(a & b) / len(a | b)
+        if alike >= 0.05:
+            assert found[0].similarity == pytest.approx(alike)
+            assert found[0].containment == pytest.approx(len(a & b) / min(len(a), len(b)))
+        else:
+            assert not found
+
+
+def test_long_texts_are_compared_closely():
+    one, other = text_of(1, 5000), edited(text_of(1, 5000), 0.05, 2)
+    a, b = runs(one), runs(other)
+    (found,) = NearDuplicates(n_bits=12).fit([joined(one)]).query([joined(other)])
+    assert found[0].similarity == pytest.approx(len(a & b) / len(a | b), abs=0.03)
+
+
+def test_a_long_text_of_few_runs_is_compared_exactly():
+    """Of so many runs few are different: none of the least is missed."""
+    one = text_of(1, 40) * 100
+    index = NearDuplicates().fit([joined(one)])
+    assert index.query([joined(text_of(1, 40) * 2)])[0][0].similarity == 1.0
+
+
 def test_a_text_that_comes_late_joins_two_clusters():
     words = text_of(3, 300)
     first, last, both = joined(words[:200]), joined(words[100:]), joined(words)
