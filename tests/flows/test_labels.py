@@ -10,7 +10,7 @@ import salient
 from salient.errors import InvalidInput, LimitExceeded, NotFound
 from salient.interfaces.cli import cli
 from salient.pipeline.run import Cancelled
-from salient.services import search
+from salient.services import labelled, search
 from salient.services.labelbook import LabelBook
 
 WORDS = {
@@ -302,6 +302,28 @@ def test_counts_are_kept_until_labels_change(workspace, monkeypatch):
     assert listed() == (1, {"a": (1, 0), "b": (1, 0)})
     book.remove(ids)
     assert listed() == (0, {})
+
+
+def test_documents_of_a_label_are_kept_until_labels_change(workspace, monkeypatch):
+    monkeypatch.setattr(labelled, "_MANY", 2)
+    ids = sorted(named(workspace, at)[0] for at in range(4))
+    read = []
+    having = LabelBook.having
+    monkeypatch.setattr(
+        LabelBook, "having", lambda self, *asked: read.append(asked) or having(self, *asked)
+    )
+
+    def found(*labels):
+        return workspace.search_documents("", filters={"labelled": list(labels)}).total
+
+    workspace.call("labels.set", ids=ids[:3], scheme="kept", labels=["a", "b"])
+    workspace.call("labels.set", ids=ids[3:], scheme="kept", labels=["b/c"])
+    assert [found("kept/a"), found("kept/a"), found("kept/a", "kept/b/c")] == [3, 3, 4]
+    assert read == [("kept", "a"), ("kept", "b/c")]
+    workspace.call("labels.remove", ids=ids[:1], scheme="kept")
+    assert [found("kept/a"), found("kept/b")] == [2, 2]
+    workspace.call("labels.set", ids=ids[:1], scheme="kept", labels=["a"])
+    assert [found("kept/a"), found("kept/b")] == [3, 2]
 
 
 def test_labels_are_exported_with_who_gave_them(workspace):

@@ -12,7 +12,7 @@ from salient.errors import InvalidInput, NotFound
 from salient.model import Value
 from salient.services import Context, service
 from salient.services.labelbook import LabelBook, Labelled
-from salient.services.labelcounts import label_counts
+from salient.services.labelled import label_counts
 from salient.services.views import DocumentId, Done, Limit, Offset
 
 Scheme = Annotated[str, Field(min_length=1, max_length=100, pattern="^[^/]+$")]

@@ -16,6 +16,7 @@ from salient.model import Document, Value
 from salient.pipeline.ledger import as_document
 from salient.services import Context, service
 from salient.services.labelbook import LabelBook
+from salient.services.labelled import documents_having
 from salient.services.quotes import quote
 from salient.services.views import EntityCount, FacetValue, Limit, Offset, Quote
 from salient.storage.search import MAX_WINDOW, Hit, Hits, Query, SearchIndex
@@ -272,13 +273,13 @@ def _labelled(values: Sequence[str], context: Context) -> dict[str, None]:
     found: dict[str, None] = {}
     for value in values:
         scheme, slash, label = value.partition("/")
-        for ident in book.having(*((scheme, label) if slash else ("label", scheme))):
-            found[ident] = None
-            if len(found) > _LABELLED:
-                raise LimitExceeded(
-                    f"more than {_LABELLED:,} documents have these labels: a search cannot be narrowed to so many",
-                    max_documents=_LABELLED,
-                )
+        own = (scheme, label) if slash else ("label", scheme)
+        found |= dict.fromkeys(documents_having(book, *own, context.cache, most=_LABELLED + 1))
+        if len(found) > _LABELLED:
+            raise LimitExceeded(
+                f"more than {_LABELLED:,} documents have these labels: a search cannot be narrowed to so many",
+                max_documents=_LABELLED,
+            )
     return found
 
 

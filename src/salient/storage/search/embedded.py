@@ -371,7 +371,7 @@ class _Snapshot(Snapshot):
             allowed = self._query(None, restriction, ())
             n = self._count(allowed)
             if n <= _EXACT_AMONG:
-                ids = np.array(sorted(self.ids(allowed)), np.uint64)
+                ids = np.array(sorted(self.ids(allowed, n)), np.uint64)
                 return _pairs(*vectors.among(vector, ids, limit))
             wanted = int(wanted * max(1.0, 1.2 * self._searcher.num_docs / n))
         while True:
@@ -443,9 +443,9 @@ class _Snapshot(Snapshot):
     def count(self) -> int:
         return int(self._searcher.num_docs)
 
-    def ids(self, query: tantivy.Query) -> list[int]:
-        """All entries' ids that a query finds, in no order."""
-        n = self._count(query)
+    def ids(self, query: tantivy.Query, n: int | None = None) -> list[int]:
+        """All entries' ids that a query finds, in no order; `n` if it is known how many they are."""
+        n = self._count(query) if n is None else n
         if not n:
             return []
         found = self._searcher.search(query, n, count=False).hits
