@@ -12,6 +12,8 @@ from salient.errors import InvalidInput
 from salient.kernels.terms import Packed
 
 BATCH = 4096  # texts that go through a kernel at once
+_FEWEST = 32  # that are worth a thread's while
+_PARTS = 4  # a thread: texts differ in length
 
 
 def parallel(work: Callable[[Any], Any], parts: Iterator[Any], threads: int) -> list[Any]:
@@ -22,20 +24,25 @@ def parallel(work: Callable[[Any], Any], parts: Iterator[Any], threads: int) -> 
         return list(pool.map(work, parts))
 
 
-def batches(texts: Any, size: int = BATCH) -> Iterator[Sequence[str | bytes] | Packed]:
+def batches(
+    texts: Any, size: int = BATCH, threads: int = 1
+) -> Iterator[Sequence[str | bytes] | Packed]:
     """Texts in parts as kernels take them; Arrow's are not copied.
+
+    Args:
+        threads: that shall share the parts: there are some for each, of fewer texts than `size`.
 
     Raises:
         InvalidInput: these are no texts.
     """
     if isinstance(texts, str | bytes):
         raise InvalidInput("one text was given where a list of texts is wanted")
-    if type(texts).__module__.partition(".")[0] == "pyarrow":
-        yield from _arrow(texts, size)
-        return
     if not hasattr(texts, "__len__"):
         texts = list(texts)
-    elif isinstance(texts, np.ndarray):
+    if type(texts).__module__.partition(".")[0] == "pyarrow":
+        yield from _arrow(texts, _shared(size, len(texts), threads))
+        return
+    if isinstance(texts, np.ndarray):
         if texts.ndim != 1:
             raise InvalidInput(f"texts come in one dimension, not {texts.ndim}")
         texts = texts.tolist()
@@ -43,6 +50,7 @@ def batches(texts: Any, size: int = BATCH) -> Iterator[Sequence[str | bytes] | P
         texts = list(texts)
     if not texts:
         yield []
+    size = _shared(size, len(texts), threads)
     for first in range(0, len(texts), size):
         part = list(texts[first : first + size])
         if set(map(type, part)) <= {str, bytes}:
@@ -55,6 +63,10 @@ def batches(texts: Any, size: int = BATCH) -> Iterator[Sequence[str | bytes] | P
                     f"text {first + at} is {kind}: strings or bytes in UTF-8 are wanted"
                 )
         yield part
+
+
+def _shared(size: int, n: int, threads: int) -> int:
+    return size if threads <= 1 else min(size, max(_FEWEST, -(-n // (_PARTS * threads))))
 
 
 def _arrow(texts: Any, size: int) -> Iterator[Packed]:

@@ -578,7 +578,9 @@ class TextClassifier(Parameterised):
             found = sparse_scores(made.begins, index.places(made.columns), made.counts, rows, n)
         else:
             parts = parallel(
-                lambda p: linear_scores(p, *spec, rows, n, index), batches(X), self.threads
+                lambda p: linear_scores(p, *spec, rows, n, index),
+                batches(X, threads=self.threads),
+                self.threads,
             )
             found = parts[0] if len(parts) == 1 else np.concatenate(parts)
         found += self._bias[1 : 1 + n]
