@@ -54,7 +54,9 @@ class HashedTexts:
                 )
             return texts
         parts = parallel(
-            lambda part: hashed_features(part, *checked(spec)), batches(texts, threads=threads), threads
+            lambda part: hashed_features(part, *checked(spec)),
+            batches(texts, threads=threads),
+            threads,
         )
         return cls.joined(spec, [cls(spec, *part) for part in parts])
 
