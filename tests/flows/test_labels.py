@@ -326,6 +326,15 @@ def test_documents_of_a_label_are_kept_until_labels_change(workspace, monkeypatc
     assert [found("kept/a"), found("kept/b")] == [3, 2]
 
 
+@pytest.mark.parametrize("value", ["/x", "x" * 5000, "s" * 5000 + "/x", "a/\ud800"])
+def test_labels_that_nobody_could_give_are_refused_or_find_nothing(workspace, value):
+    try:
+        found = workspace.search_documents("", filters={"labelled": [value]}).total
+    except InvalidInput:
+        return
+    assert found == 0
+
+
 def test_labels_are_exported_with_who_gave_them(workspace):
     ids = sorted(named(workspace, at)[0] for at in range(3))
     workspace.call("labels.set", ids=ids[:2], scheme="exported", labels=["=1+1", "b"], person="Ada")
