@@ -1,6 +1,7 @@
 """Worker processes of this machine: light to start, and gone when nobody wants them."""
 
 import dis
+import itertools
 import os
 import signal
 import subprocess
@@ -210,25 +211,48 @@ def test_ctrl_c_ends_a_program_and_its_workers(tmp_path):
     assert not worker.is_running()
 
 
-class _Interrupt:
-    """A trace that raises at the n-th place where Python would let Ctrl-C in: after a call."""
+class _CtrlC:
+    """Ctrl-C at the n-th place where Python would let it in: after a call.
+
+    In what Python calls by itself, a weak reference's callback say, Python says that it ignores the exception: then
+    the interrupted work goes on.
+    """
 
     def __init__(self, at):
-        self.left = at
+        self._left = at
         self._after_call = {}
+
+    @property
+    def came(self):
+        return self._left <= 0
+
+    def __enter__(self):
+        self._hook = sys.unraisablehook
+        sys.unraisablehook = self._ignored
+        sys.settrace(self)
+        return self
+
+    def __exit__(self, kind, error, _):
+        sys.settrace(None)
+        sys.unraisablehook = self._hook
+        return isinstance(error, KeyboardInterrupt)
 
     def __call__(self, frame, event, _):
         frame.f_trace_opcodes = True
         if event == "opcode":
             if self._after_call.get(frame) and not _starts_a_thread(frame):
-                self.left -= 1
-                if not self.left:
+                self._left -= 1
+                if self.came:
                     sys.settrace(None)
                     raise KeyboardInterrupt
             self._after_call[frame] = dis.opname[frame.f_code.co_code[frame.f_lasti]] == "CALL"
         elif event == "return":
             self._after_call.pop(frame, None)
         return self
+
+    def _ignored(self, unraisable):
+        if unraisable.exc_type is not KeyboardInterrupt:
+            self._hook(unraisable)
 
 
 def _starts_a_thread(frame):
@@ -240,49 +264,33 @@ def _starts_a_thread(frame):
 
 def test_ctrl_c_leaves_a_pool_that_works_and_ends():
     """Wherever it comes: nobody waits for a lock that the interrupted one has, or for its tasks."""
-    n = 0
     with closing(opened(2)) as pool:
         assert sorted(results(pool, tasks.double, (1,), (2,), (3,))) == [2, 4, 6]
-        at = 1
-        while True:
-            trace = _Interrupt(at)
-            sys.settrace(trace)
-            try:
+        for at in itertools.count(1):
+            with _CtrlC(at) as interrupt:
                 done = results(pool, tasks.double, (1,), (2,), (3,))
-            except KeyboardInterrupt:
-                n += 1
-            else:
+            if not interrupt.came:
                 break
-            finally:
-                sys.settrace(None)
             assert sorted(results(pool, tasks.double, (4,), (5,), (6,))) == [8, 10, 12], at
             if at % 8 == 0:
                 pool.close()
-            at += 1
     assert sorted(done) == [2, 4, 6]
-    assert n > 50
+    assert at > 50
 
 
 def test_ctrl_c_leaves_no_thread_behind():
     """Not even one that it kept from being counted, when the crew was new."""
     before = {*threading.enumerate()}
-    at = 1
-    while True:
+    for at in itertools.count(1):
         crew = processes._Crew(3)
-        trace = _Interrupt(at)
-        sys.settrace(trace)
-        try:
+        with _CtrlC(at) as interrupt:
             for _ in range(3):
                 crew.do(_nothing)
-        except KeyboardInterrupt:
-            at += 1
-        else:
-            break
-        finally:
-            sys.settrace(None)
-            # In a thread: where it fails, it waits for ever.
-            threading.Thread(target=crew.end, daemon=True).start()
+        # In a thread: where it fails, it waits for ever.
+        threading.Thread(target=crew.end, daemon=True).start()
         until(lambda: {*threading.enumerate()} <= before, f"interrupt {at}: its threads end")
+        if not interrupt.came:
+            break
     assert at > 5
 
 
