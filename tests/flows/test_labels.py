@@ -10,8 +10,9 @@ import salient
 from salient.errors import InvalidInput, LimitExceeded, NotFound
 from salient.interfaces.cli import cli
 from salient.pipeline.run import Cancelled
-from salient.services import labelled, search
+from salient.services import labelled
 from salient.services.labelbook import LabelBook
+from salient.storage.search import embedded
 
 WORDS = {
     "sea": "ship sail harbour captain wave anchor crew port",
@@ -304,8 +305,10 @@ def test_counts_are_kept_until_labels_change(workspace, monkeypatch):
     assert listed() == (0, {})
 
 
-def test_documents_of_a_label_are_kept_until_labels_change(workspace, monkeypatch):
+@pytest.mark.parametrize("part", [1, 2, 3, 100])
+def test_documents_of_a_label_are_kept_until_labels_change(workspace, monkeypatch, part):
     monkeypatch.setattr(labelled, "_MANY", 2)
+    monkeypatch.setattr(labelled, "_PART", part)
     ids = sorted(named(workspace, at)[0] for at in range(4))
     read = []
     having = LabelBook.having
@@ -324,6 +327,7 @@ def test_documents_of_a_label_are_kept_until_labels_change(workspace, monkeypatc
     assert [found("kept/a"), found("kept/b")] == [2, 2]
     workspace.call("labels.set", ids=ids[:1], scheme="kept", labels=["a"])
     assert [found("kept/a"), found("kept/b")] == [3, 2]
+    workspace.call("labels.remove", ids=ids, scheme="kept")
 
 
 @pytest.mark.parametrize("value", ["/x", "x" * 5000, "s" * 5000 + "/x", "a/\ud800"])
@@ -356,7 +360,7 @@ def test_labels_are_exported_with_who_gave_them(workspace):
 
 
 def test_a_label_of_too_many_documents_is_told(workspace, monkeypatch):
-    monkeypatch.setattr(search, "_LABELLED", 2)
+    monkeypatch.setattr(embedded.Driver, "most_values", 2)
     ids = [named(workspace, at)[0] for at in range(3)]
     workspace.call("labels.set", ids=ids, scheme="many", labels=["x"])
     with pytest.raises(LimitExceeded, match="more than 2 documents"):

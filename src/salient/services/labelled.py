@@ -12,6 +12,7 @@ from salient.services.labelbook import LabelBook
 from salient.storage.kv import KeyValue
 
 _MANY = 1000  # documents of a label that are worth keeping
+_PART = 200_000  # documents kept as one value: a key-value store takes 8 MB
 _KEPT_S = 3600.0  # also if a process died between a change and telling of it
 
 
@@ -57,14 +58,19 @@ def documents_having(
     asked = f"{most}/{scheme}/{label}".encode("utf-8", "surrogatepass")
     name = blake2b(asked, digest_size=16).hexdigest()  # a filter may say anything, of any length
     key, state = f"labelled/{book.workspace}/{name}", book.state(scheme)
-    held = cache.get(key)
-    if held is not None:
-        before, ids = msgspec.msgpack.decode(held, type=tuple[str, list[str]])
-        if before == state:
+    ids: list[str] = []
+    while (held := cache.get(f"{key}/{len(ids)}")) is not None:
+        before, some, more = msgspec.msgpack.decode(held, type=tuple[str, list[str], bool])
+        if before != state:
+            break
+        ids += some
+        if not more:
             return ids
     ids = list(islice(book.having(scheme, label), most))
     if len(ids) >= _MANY:
-        cache.put(key, msgspec.msgpack.encode((state, ids)), ttl_s=_KEPT_S)
+        for at in range(0, len(ids), _PART):
+            part = state, ids[at : at + _PART], at + _PART < len(ids)
+            cache.put(f"{key}/{at}", msgspec.msgpack.encode(part), ttl_s=_KEPT_S)
     return ids
 
 

@@ -28,7 +28,6 @@ _ALIKE = 0.3  # cosine below which nothing counts as found by meaning
 _FOLDED = 1000  # hits up to which copies are folded; nobody reads on further
 _SLACK = 20  # copies that a page may have before another one is asked for
 _COUNTED = 10_000  # best hits whose documents' labels are counted
-_LABELLED = 50_000  # documents of a label that a search is narrowed to; servers take no more values
 # Phrases, -not, field:value and prefix* ask for exact words; likeness would add what lacks them.
 _EXACT = re.compile(r'"[^"]+"|(?:^|\s)-\w|\b[a-z_]+:\S|\w\*')
 
@@ -267,18 +266,19 @@ def _labelled(values: Sequence[str], context: Context) -> dict[str, None]:
     """The documents that have one of some labels.
 
     Raises:
-        LimitExceeded: they are very many.
+        LimitExceeded: they are more than a filter takes.
     """
+    most = context.indexes.documents.most_values
     book = LabelBook(context.records, context.workspace)
     found: dict[str, None] = {}
     for value in values:
         scheme, slash, label = value.partition("/")
         own = (scheme, label) if slash else ("label", scheme)
-        found |= dict.fromkeys(documents_having(book, *own, context.cache, most=_LABELLED + 1))
-        if len(found) > _LABELLED:
+        found |= dict.fromkeys(documents_having(book, *own, context.cache, most=most + 1))
+        if len(found) > most:
             raise LimitExceeded(
-                f"more than {_LABELLED:,} documents have these labels: a search cannot be narrowed to so many",
-                max_documents=_LABELLED,
+                f"more than {most:,} documents have these labels: a search cannot be narrowed to so many",
+                max_documents=most,
             )
     return found
 

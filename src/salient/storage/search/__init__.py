@@ -164,6 +164,8 @@ class SearchDriver(ABC):
 
     features: frozenset[str] = FEATURES
     """Of FEATURES, what this one has; may differ from one server to another."""
+    most_values: int = 1_000_000
+    """How many values a filter may have."""
     inner: tuple[SearchDriver, ...] = ()
     """What a wrapper is made of."""
 
@@ -257,6 +259,11 @@ class SearchIndex:
         return self._driver.features
 
     @property
+    def most_values(self) -> int:
+        """How many values a filter may have; of servers some take fewer."""
+        return self._driver.most_values
+
+    @property
     def schema(self) -> IndexSchema:
         """The fields that the index was opened with."""
         return self._schema
@@ -323,7 +330,7 @@ class SearchIndex:
 
         Raises:
             InvalidInput: an unknown field, a filter that its kind cannot have, a wrong vector.
-            LimitExceeded: `offset + limit` is over MAX_WINDOW.
+            LimitExceeded: `offset + limit` is over MAX_WINDOW, or a filter has more than `most_values`.
             Unsupported: the backend lacks vectors, facets or sorting.
 
         Cost: a vector scans one bit a dimension of every entry; a range over a keyword field lists
@@ -447,6 +454,12 @@ class SearchIndex:
                 "a result can be paged only so far: narrow the query",
                 offset=query.offset, limit=query.limit, window=MAX_WINDOW,
             )  # fmt: skip
+        for name, values in (*query.filters.items(), *query.exclude.items()):
+            if len(values) > self.most_values:
+                raise LimitExceeded(
+                    f"a filter on {name!r} has more values than the search index takes",
+                    n_values=len(values), most_values=self.most_values,
+                )  # fmt: skip
         if not 0.0 <= query.weight <= 1.0:
             raise InvalidInput("a weight is 0 to 1", weight=query.weight)
         for name in query.highlight:

@@ -193,7 +193,7 @@ def condition(field: str, value: str, schema: IndexSchema) -> Condition:
 def conditions(field: str, values: Sequence[str], schema: IndexSchema) -> tuple[Condition, ...]:
     """What it takes for `field` to have one of some values: one of these.
 
-    Keywords are one condition however many they are: a label may be on 50,000 documents.
+    Keywords are one condition however many they are: a label may be on a million documents.
 
     Raises:
         InvalidInput: as `condition`.

@@ -38,6 +38,7 @@ Json: TypeAlias = dict[str, Any]
 _TIE = 0.2  # what a second field that has the word adds, beside the best one
 _LONG_BYTES = 32_600  # of a keyword; Lucene refuses terms over 32766
 _MAX_TERMS = 1000  # of a question; servers refuse 1024 and more
+_MAX_VALUES = 65_000  # of one condition; servers refuse 65537 and more
 _MAX_FACET = 65_000  # values of one facet; servers refuse 65536 and more
 _MAX_NEAREST = 10_000  # neighbours that an approximate search gives
 _PAGE = 1000
@@ -451,7 +452,12 @@ class Reader(Snapshot):
     def _condition(self, condition: Condition) -> Json:
         own = self._fields.value[condition.field]
         if isinstance(condition, Among):
-            return {"terms": {own: [token(value) for value in condition.values]}}
+            return any_of(
+                [
+                    {"terms": {own: [token(value) for value in part]}}
+                    for part in chunks(condition.values, _MAX_VALUES)
+                ]
+            )
         if condition.high == "":
             return _NONE  # no keyword is empty
         bounds = {"gte": None if condition.low == "" else condition.low, "lte": condition.high}

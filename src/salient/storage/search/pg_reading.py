@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Any, Literal, LiteralString, final
 
 import numpy as np
@@ -130,6 +131,21 @@ class _Lists(Lists):
 
     def terms(self, keys: Iterable[Key]) -> dict[Key, NDArray[np.void]]:
         return {key: hits[0] for key, hits in self._load("hits", set(keys)).items()}
+
+    def having(self, code: int, terms: Sequence[bytes]) -> NDArray[np.uint32]:
+        asked = b"".join(b"%d:%b" % (len(term), term) for term in terms)
+        key = "having", code, blake2b(asked, digest_size=32).digest()
+        kept = self._state.get(key)
+        if kept is None:
+            rows = self._reader.rows(
+                "select hits from {postings} where code = %s and term = any(%s)", code, list(terms)
+            )
+            hits, _ = self._numbered(np.frombuffer(b"".join(raw for (raw,) in rows), HIT))
+            entries = np.unique(hits["entry"])
+            self._state.keep(key, entries, entries.nbytes)
+            return entries
+        found: NDArray[np.uint32] = kept[0]
+        return found
 
     def places(self, keys: Iterable[Key]) -> dict[Key, NDArray[np.uint64]]:
         return {key: places[0] for key, places in self._load("more", set(keys)).items()}

@@ -24,6 +24,7 @@ from salient.storage.search.postings import LENGTHS, Codes, Key, keyword
 from salient.storage.search.query import Condition, Node
 
 _K1, _B, _TIE = 1.2, 0.75, 0.2
+_FEW = 100  # values of a condition up to which each one's hits are kept for others
 
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.float32]
@@ -54,6 +55,10 @@ class Lists(ABC):
         """HITs, of every key."""
 
     @abstractmethod
+    def having(self, code: int, terms: Sequence[bytes]) -> NDArray[np.uint32]:
+        """Entries that have one of many terms of a code, in no order, some perhaps twice."""
+
+    @abstractmethod
     def places(self, keys: Iterable[Key]) -> dict[Key, NDArray[np.uint64]]:
         """PLACEs, of every key."""
 
@@ -73,6 +78,7 @@ class Matcher:
     def __init__(self, lists: Lists) -> None:
         self._lists, self._codes = lists, lists.codes
         self._asked: dict[Asked, Scores] = {}
+        self._many: dict[Among, Mask] = {}
 
     def mask(self, asked: Asked | None, restriction: Restriction, also: Sequence[int] = ()) -> Mask:
         """Which entries match the words (None: all do) or are in `also`, and are let through."""
@@ -260,6 +266,11 @@ class Matcher:
         out = self._none()
         code, kind = self._codes.own[condition.field], self._codes.kinds[condition.field]
         match condition:
+            case Among(_, values) if len(values) > _FEW:
+                if condition not in self._many:
+                    out[self._lists.having(code, [keyword(v) for v in values])] = True
+                    self._many[condition] = out
+                out = self._many[condition]
             case Among(_, values):
                 for hits in self._lists.terms([(code, keyword(v)) for v in values]).values():
                     out[hits["entry"]] = True
@@ -289,7 +300,7 @@ class Matcher:
                     keys |= self._spread(field, [term])
                 case Either(nodes):
                     waiting += nodes
-                case Among(field, values):
+                case Among(field, values) if len(values) <= _FEW:
                     keys |= {(self._codes.own[field], keyword(value)) for value in values}
         return keys
 

@@ -59,7 +59,7 @@ class Driver(SearchDriver):
         own = Field(_FIELD, "keyword", stored=False)
         self._inside = search.driver(url, IndexSchema((*schema.fields, own), schema.vector_dim))
         self.inner = (self._inside,)
-        self.features = self._inside.features
+        self.features, self.most_values = self._inside.features, self._inside.most_values
 
     def put(self, entries: Sequence[Prepared]) -> None:
         self._inside.put([self._entered(entry) for entry in entries])

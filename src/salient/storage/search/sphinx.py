@@ -35,7 +35,16 @@ from salient.storage.search.generations import (
     locked,
     made_of,
 )
-from salient.storage.search.sphinxql import Columns, Reader, Row, hashed, named, visible, void
+from salient.storage.search.sphinxql import (
+    VALUE_BYTES,
+    Columns,
+    Reader,
+    Row,
+    hashed,
+    named,
+    visible,
+    void,
+)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,50}")
 _PORT = 9306
@@ -127,6 +136,7 @@ class Driver(Generations):
             server.close()
             raise
         super().__init__(shelf, wait_s=wait_s, lease_s=lease_s, grace_s=grace_s)
+        self.most_values = min(self.most_values, server.most_bytes // VALUE_BYTES)
 
 
 @final

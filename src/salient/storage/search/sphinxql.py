@@ -46,6 +46,7 @@ _K1, _B = 1.2, 0.75
 _SCALE = 1_000_000  # weights are whole numbers
 _MOST_VALUES = 1_000_000  # distinct values that facets can count exactly
 _SIGN = 2**63 - 1
+VALUE_BYTES = 32  # that a value of a filter takes in a statement, with room for the rest
 _PAGE = 1000
 _EVERY = "(@c _all)"
 

@@ -28,7 +28,7 @@ class Wrapping(SearchDriver):
 
     def __init__(self, inside: SearchDriver) -> None:
         self.inside, self.inner = inside, (inside,)
-        self.features = inside.features
+        self.features, self.most_values = inside.features, inside.most_values
 
     @abstractmethod
     def around(self, operation: str, run: Callable[[], T], *, changes: bool = False) -> T:
