@@ -244,8 +244,8 @@ class Committer:
         return touched
 
     def sketch_left(self) -> None:
-        """Sketch the documents that an older release left without; done once in a workspace."""
-        done = f"copies/{self._workspace}/sketched"
+        """Sketch the documents that an older release left without such sketches; done once in a workspace."""
+        done = f"copies/{self._workspace}/sketched-2"
         if self._blobs.exists(done):
             return
         after = ""

@@ -10,9 +10,6 @@ SELECT document_id, version, data FROM sketch WHERE workspace = :workspace AND w
 -- name: looked_up
 UPDATE sketch SET waiting = 0 WHERE document_id = :id AND version = :version
 
--- name: look_again
-UPDATE sketch SET waiting = 1 WHERE workspace = :workspace AND document_id IN :ids
-
 -- name: drop_sketches
 DELETE FROM sketch WHERE document_id IN :ids
 

@@ -176,7 +176,7 @@ CREATE TABLE sketch (
 );
 CREATE INDEX sketch_waiting ON sketch (workspace, waiting, document_id);
 
--- What it is found by: copies share some bands.
+-- What it is found by: copies share some of these.
 CREATE TABLE sketch_band (
     workspace   VARCHAR(64) NOT NULL,
     band        BIGINT      NOT NULL,

@@ -49,6 +49,10 @@ def drop_table(name: str) -> None:
         op.drop_table(name)
 
 
+def empty(table: str) -> None:
+    op.execute(sa.delete(sa.table(table)))
+
+
 def create_index(name: str, table: str, columns: Sequence[str], *, unique: bool = False) -> None:
     if name not in {found["name"] for found in _inspect().get_indexes(table)}:
         op.create_index(name, table, list(columns), unique=unique)

@@ -165,3 +165,24 @@ def test_what_is_printed_on_every_page_makes_no_long_lists(desk, monkeypatch):
     assert longest <= 5
     found = {tuple(m) for m in desk.groups().values()}
     assert found == {(f"d{i:03}", f"e{i:03}") for i in range(30)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_copies_among_letters_that_are_mostly_one_pattern(desk, monkeypatch, seed):
+    """All but a few of their least values are everybody's; by the others each copy is found, whenever it comes."""
+    monkeypatch.setattr(module, "_MOST", 6)
+    pattern = stories.story(60 + seed, 300)
+    letters = [
+        (f"d{i:03}", f"{pattern} {stories.story(1000 * seed + i, 60)}", stories.names(i))
+        for i in range(40)
+    ]
+    copies = [
+        (f"e{ident[1:]}", stories.edited(text, 0.01, seed), who) for ident, text, who in letters
+    ]
+    desk.put(*letters)
+    desk.put(*copies)
+    assert desk.copies.of("d039")
+    found = sum(
+        any(c.document_id == f"e{i:03}" for c in desk.copies.of(f"d{i:03}")) for i in range(40)
+    )
+    assert found >= 38
