@@ -193,7 +193,12 @@ def test_a_passage_is_found_where_it_is_quoted(syndicated):
         workspace.call("copies.quoted", text="too short")
 
 
-def test_a_workspace_of_an_older_release_learns_its_copies(syndicated):
+def interrupted():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_workspace_of_an_older_release_learns_its_copies(syndicated, killed):
     workspace, folder = syndicated
     context = workspace.app.context
     before = workspace.call("copies.list").groups
@@ -202,6 +207,10 @@ def test_a_workspace_of_an_older_release_learns_its_copies(syndicated):
             tx.run(Query(f"DELETE FROM {table}"))
     context.blobs.delete(f"copies/{context.workspace}/sketched-2")
     assert workspace.call("copies.list").total == 0
+    if killed:  # when all was sketched, and nothing held against the others
+        with pytest.raises(KeyboardInterrupt):
+            context.coordinator._committer.sketch_left(interrupted)
+        assert workspace.call("copies.list").total == 0
     workspace.add(folder)  # nothing new
     assert workspace.call("copies.list").groups == before
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -243,8 +243,14 @@ class Committer:
                 self._forget(row.version)
         return touched
 
-    def sketch_left(self) -> None:
-        """Sketch the documents that an older release left without such sketches; done once in a workspace."""
+    def sketch_left(self, gather: Callable[[], None]) -> None:
+        """Sketch the documents that an older release left without such sketches, and find their copies.
+
+        Done once in a workspace; killed at any moment, the next run goes on.
+
+        Args:
+            gather: holds what was sketched against the others.
+        """
         done = f"copies/{self._workspace}/sketched-2"
         if self._blobs.exists(done):
             return
@@ -257,6 +263,7 @@ class Committer:
                     made[ident] = row.version, sketch
             self.copies.put_left(made, after, _SKETCHED)
             after = ids[-1]
+        gather()
         self._blobs.put(done, b"")
 
     def _sketch(self, row: Any) -> Sketch | None:

@@ -200,13 +200,11 @@ class Coordinator:
             Resolver(self._tables, self.workspace).resolve(touched)
 
     def _resolve_left(self) -> None:
-        """Link all anew where a run was killed after its commits and before it linked them; find copies that still wait."""
+        """Link all anew where a run was killed after its commits and before it linked them."""
         prefix = f"pending/resolve/{self.workspace}/"
         left = [k for k in self._blobs.list(prefix) if not Owner.alive(k.removeprefix(prefix))]
         if left:
             self.resolve(None)
-        elif self.copies.wait():  # as sketches of an older release's documents do
-            self.resolve(set())
         for key in left:
             self._blobs.delete(key)
 
@@ -238,7 +236,7 @@ class Coordinator:
         processes: int | None,
     ) -> None:
         self.ledger.give_back_orphans(self._config.max_attempts)
-        self._committer.sketch_left()
+        self._committer.sketch_left(lambda: self.resolve(set()))
         self._resolve_left()
         owner = Owner()
         pending = f"pending/resolve/{self.workspace}/{owner.name}"

@@ -350,15 +350,13 @@ def _entity_facet(
             groups.setdefault(rows[name].id, []).append((name, n))
     ranked = sorted(groups.items(), key=lambda g: (-sum(n for _, n in g[1]), g[0]))[:20]
     values_out = []
+    whole = query_of(request, context) if any(len(names) > 1 for _, names in ranked) else None
     for ident, names in ranked:
         row = rows[names[0][0]]
         n = names[0][1]
-        if len(names) > 1:
-            narrowed = {**request.filters, "entity": (ident,)}
-            recount = request.model_copy(
-                update={"filters": narrowed, "limit": 1, "offset": 0, "facets": ()}
-            )
-            n = index.search(query_of(recount, context)).total
+        if whole is not None and len(names) > 1:
+            narrowed = {**whole.filters, "entity": names_of(context, [ident])}
+            n = index.search(replace(whole, filters=narrowed, limit=0, offset=0)).total
         values_out.append(FacetValue(value=ident, label=f"{row.name}", n=n))
     return tuple(sorted(values_out, key=lambda f: (-f.n, f.label)))
 

@@ -235,7 +235,7 @@ class _CtrlC:
     def __exit__(self, kind, error, _):
         sys.settrace(None)
         sys.unraisablehook = self._hook
-        return isinstance(error, KeyboardInterrupt)
+        return self.came and isinstance(error, KeyboardInterrupt)
 
     def __call__(self, frame, event, _):
         frame.f_trace_opcodes = True

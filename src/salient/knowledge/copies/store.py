@@ -94,11 +94,6 @@ class Copies:
                 if row.id in sketches:
                     self.put(tx, row.id, *sketches[row.id])
 
-    def wait(self) -> bool:
-        """Whether any document waits for `gather`."""
-        with self._tables.read() as tx:
-            return bool(tx.rows(self._sql.waiting, {"workspace": self._workspace, "limit": 1}))
-
     def gather(self, renew: Callable[[], object] = lambda: None) -> int:
         """Hold all that waits against the others; how many documents that were. One at a time in a workspace.
 
